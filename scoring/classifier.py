@@ -1,0 +1,80 @@
+"""The classifier: records in, predictions out, with each engine's history between them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from scoring.errors import InvalidTelemetry
+from scoring.history import DEFAULT_ENGINES, History
+from scoring.model import Model, Outputs
+from scoring.prediction import Prediction, prediction_id
+from scoring.telemetry import Reason, Telemetry, TelemetryParser
+
+# One call's windows take 5 kB each; beyond this a call gets no faster, only larger.
+MAX_BATCH = 64
+
+
+class Classifier:
+    """One model with the histories of the engines that it watches.
+
+    Attributes:
+        model: The model that scores.
+        history: What is remembered of each engine.
+        parser: Parses messages for this model's fields.
+    """
+
+    def __init__(self, model: Model, engines: int = DEFAULT_ENGINES) -> None:
+        signature = model.signature
+        self.model = model
+        self.history = History(signature.window, len(signature.fields), engines)
+        self.parser = TelemetryParser(signature.field_names, signature.cycle)
+        self._alert = signature.classes.index(signature.alert["class"]) if signature.alert else None
+        self._threshold = float(signature.alert.get("threshold", 1.0))
+
+    def score(self, records: Sequence[Telemetry]) -> list[Prediction | InvalidTelemetry]:
+        """Take records in, in their order, and answer each with a prediction or the reason why there is none."""
+        answers: list[Prediction | InvalidTelemetry] = []
+        for start in range(0, len(records), MAX_BATCH):
+            answers += self._score_batch(records[start : start + MAX_BATCH])
+        return answers
+
+    def _score_batch(self, records: Sequence[Telemetry]) -> list[Prediction | InvalidTelemetry]:
+        history = self.history
+        windows = np.empty((len(records), history.window, history.width), dtype=np.float32)
+        refused: dict[int, InvalidTelemetry] = {}
+        for index, record in enumerate(records):
+            try:
+                history.insert(record, windows[index])
+            except InvalidTelemetry as invalid:
+                refused[index] = invalid
+                windows[index] = np.nan
+        outputs = self.model.predict(windows)
+        filled = 1.0 - np.isnan(windows).mean(axis=(1, 2))
+        return [
+            refused.get(index) or self._answer(record, outputs, index, float(filled[index]))
+            for index, record in enumerate(records)
+        ]
+
+    def _answer(
+        self, record: Telemetry, outputs: Outputs, index: int, filled: float
+    ) -> Prediction | InvalidTelemetry:
+        probabilities = outputs.probabilities[index].tolist()
+        rul = outputs.rul[index].tolist()
+        # A sum is finite only if all its terms are.
+        if not np.isfinite(sum(probabilities) + sum(rul)):
+            return InvalidTelemetry(
+                Reason.SCORING_FAILED,
+                f"the model answers {record.engine}, cycle {record.cycle}, with no number",
+            )
+        return Prediction(
+            id=prediction_id(record, self.model.version),
+            telemetry=record,
+            model=self.model.signature.name,
+            version=self.model.version,
+            filled=filled,
+            probabilities=dict(zip(self.model.signature.classes, probabilities, strict=True)),
+            rul=tuple(rul),
+            alert=self._alert is not None and probabilities[self._alert] >= self._threshold,
+        )

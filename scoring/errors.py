@@ -1,0 +1,33 @@
+"""What can go wrong in scoring; each error names the thing, the value and the remedy."""
+
+from __future__ import annotations
+
+
+class ScoringError(Exception):
+    """Base of every error that this package raises on purpose."""
+
+
+class ModelError(ScoringError):
+    """A model file cannot be served: not ONNX, no signature, or golden windows that come out differently."""
+
+
+class SignatureError(ModelError):
+    """A model's signature lacks a key or holds a value that this version cannot serve."""
+
+
+class CmapssError(ScoringError):
+    """A C-MAPSS file is not what its format promises; names the file, the line and what was expected."""
+
+
+class InvalidTelemetry(ScoringError):  # noqa: N818 - it describes a message, not a fault of the program
+    """A message or a record that cannot be scored.
+
+    Attributes:
+        reason: One word of `telemetry.Reason`, stable enough to route and count by.
+        detail: One sentence that names the field and the value.
+    """
+
+    def __init__(self, reason: str, detail: str) -> None:
+        super().__init__(f"{reason}: {detail}")
+        self.reason = reason
+        self.detail = detail

@@ -1,0 +1,93 @@
+"""Each engine's recent history: the last W cycles, which are all that the model looks at."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from scoring.errors import InvalidTelemetry
+from scoring.signature import FloatArray
+from scoring.telemetry import Reason, Telemetry
+
+# 5 kB an engine for C-MAPSS: 1,000 engines are 5 MB, and more than one gateway ever sees.
+DEFAULT_ENGINES = 1_000
+
+
+@dataclass(slots=True)
+class _Engine:
+    last: int
+    rows: FloatArray
+
+
+class History:
+    """The last W cycles of each engine, as rows in the order of cycles; an absent cycle is a row of NaN.
+
+    Holds at most `engines` engines; the least recently seen goes first.
+    """
+
+    def __init__(self, window: int, width: int, engines: int = DEFAULT_ENGINES) -> None:
+        self.window = window
+        self.width = width
+        self.capacity = engines
+        self._engines: OrderedDict[str, _Engine] = OrderedDict()
+        self.evicted: list[str] = []
+        """Engines that went since the caller last looked, so that it can forget them elsewhere too."""
+
+    def __len__(self) -> int:
+        return len(self._engines)
+
+    def __iter__(self) -> Iterator[str]:
+        """Engine ids, least recently seen first."""
+        return iter(self._engines)
+
+    def insert(self, telemetry: Telemetry, window: FloatArray) -> None:
+        """Take a record in, and write the window that ends at its cycle into `window` [W, fields].
+
+        A repeated cycle replaces the earlier record. A late one takes its place among the others; its window
+        ends at it, so it is judged by what came before it. Cycle 1, W or more cycles behind, is a new engine
+        under an old id: its history begins anew.
+
+        Raises:
+            InvalidTelemetry: The record is W or more cycles behind the engine's newest (reason `stale_cycle`).
+        """
+        engine = self._engine(telemetry)
+        ahead = telemetry.cycle - engine.last
+        if ahead > 0:
+            _shift(engine.rows, ahead)
+            engine.last = telemetry.cycle
+        end = self.window + min(ahead, 0)
+        engine.rows[end - 1] = telemetry.values
+        window[: self.window - end] = np.nan
+        window[self.window - end :] = engine.rows[:end]
+
+    def forget(self, engine: str) -> None:
+        """Drop an engine's history, if there is one."""
+        self._engines.pop(engine, None)
+
+    def _engine(self, telemetry: Telemetry) -> _Engine:
+        engine = self._engines.get(telemetry.engine)
+        behind = 0 if engine is None else engine.last - telemetry.cycle
+        if behind >= self.window and telemetry.cycle != 1:
+            raise InvalidTelemetry(
+                Reason.STALE_CYCLE,
+                f"cycle {telemetry.cycle} of {telemetry.engine} is {behind} behind its newest, "
+                f"at most {self.window - 1} can be placed",
+            )
+        if engine is None or behind >= self.window:
+            rows = np.full((self.window, self.width), np.nan, dtype=np.float32)
+            engine = self._engines[telemetry.engine] = _Engine(telemetry.cycle, rows)
+            if len(self._engines) > self.capacity:
+                self.evicted.append(self._engines.popitem(last=False)[0])
+        self._engines.move_to_end(telemetry.engine)
+        return engine
+
+
+def _shift(rows: FloatArray, cycles: int) -> None:
+    if cycles < len(rows):
+        rows[:-cycles] = rows[cycles:]
+        rows[-cycles:] = np.nan
+    else:
+        rows.fill(np.nan)

@@ -1,0 +1,159 @@
+"""The ONNX model: loaded, checked against its own golden windows, and called."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+
+from scoring.errors import ModelError
+from scoring.signature import (
+    GOLDEN_KEY,
+    INPUT_NAME,
+    PROBABILITIES,
+    RUL,
+    SIGNATURE_KEY,
+    FloatArray,
+    Golden,
+    Signature,
+)
+
+# Shipped models have a few MB; on a 32-bit gateway one of 25 MB takes minutes to load.
+MAX_MODEL_BYTES = 64 * 1024 * 1024
+
+_RUL_COLUMNS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Outputs:
+    """What the model says of a batch.
+
+    Attributes:
+        probabilities: float32 [engines, classes]; zero columns where the model has no classes.
+        rul: float32 [engines, 3], low, median and high in cycles; zero columns where the model has none.
+    """
+
+    probabilities: FloatArray
+    rul: FloatArray
+
+
+class Model:
+    """A model that has proved, on this very machine, that it computes what training computed.
+
+    Attributes:
+        signature: What the file says of itself.
+        version: The first 12 hexadecimal digits of the file's SHA-256.
+    """
+
+    def __init__(self, content: bytes, origin: str = "model") -> None:
+        """Load a model from the bytes of its file.
+
+        Raises:
+            ModelError: It is no ONNX model, carries no servable signature, has other inputs or outputs than its
+                signature says, or does not reproduce its golden windows.
+        """
+        if len(content) > MAX_MODEL_BYTES:
+            raise ModelError(f"{origin} has {len(content)} bytes; at most {MAX_MODEL_BYTES} are loaded")
+        self.version = hashlib.sha256(content).hexdigest()[:12]
+        self._origin = origin
+        self._session = _session(content, origin)
+        metadata = self._session.get_modelmeta().custom_metadata_map
+        for key in (SIGNATURE_KEY, GOLDEN_KEY):
+            if key not in metadata:
+                raise ModelError(
+                    f"{origin} has no {key} in its metadata; export it with `python -m training`"
+                )
+        self.signature = Signature.from_json(metadata[SIGNATURE_KEY])
+        self._outputs = self._checked_outputs()
+        self.golden_difference = self._check_golden(Golden.from_json(metadata[GOLDEN_KEY]))
+        """The largest difference to training's golden outputs that was seen when the model was loaded."""
+
+    @classmethod
+    def load(cls, path: Path) -> Model:
+        """Load a model file.
+
+        Raises:
+            ModelError: As the constructor, or the file cannot be read.
+        """
+        try:
+            content = path.read_bytes()
+        except OSError as error:
+            raise ModelError(f"model {path} cannot be read: {error.strerror}") from error
+        return cls(content, str(path))
+
+    def predict(self, windows: FloatArray) -> Outputs:
+        """Score windows [engines, W, fields] in one call."""
+        results = dict(
+            zip(self._outputs, self._session.run(self._outputs, {INPUT_NAME: windows}), strict=True)
+        )
+        none = np.empty((len(windows), 0), dtype=np.float32)
+        return Outputs(results.get(PROBABILITIES, none), results.get(RUL, none))
+
+    def _checked_outputs(self) -> list[str]:
+        """The names of the outputs to ask for, once the graph has the shape that its signature tells."""
+        signature = self.signature
+        expected: dict[str, list[int]] = {}
+        if signature.classes:
+            expected[PROBABILITIES] = [len(signature.classes)]
+        if signature.interval:
+            expected[RUL] = [_RUL_COLUMNS]
+        inputs = {each.name: each.shape[1:] for each in self._session.get_inputs()}
+        outputs = {each.name: each.shape[1:] for each in self._session.get_outputs()}
+        if inputs != {INPUT_NAME: [signature.window, len(signature.fields)]}:
+            raise ModelError(
+                f"{self._origin} takes {inputs}, its signature says {INPUT_NAME} "
+                f"[engines, {signature.window}, {len(signature.fields)}]; export it again"
+            )
+        wrong = {name: outputs.get(name) for name, shape in expected.items() if outputs.get(name) != shape}
+        if wrong:
+            raise ModelError(
+                f"{self._origin} answers {wrong}, its signature says {expected}; export it again"
+            )
+        return list(expected)
+
+    def _check_golden(self, golden: Golden) -> float:
+        """Compare with training's outputs; one wrong kernel on this processor and the model must not score."""
+        expected_shape = (self.signature.window, len(self.signature.fields))
+        if not len(golden.windows) or golden.windows.shape[1:] != expected_shape:
+            raise ModelError(
+                f"{self._origin} has golden windows of shape {golden.windows.shape}; export it again"
+            )
+        outputs = self.predict(golden.windows)
+        found = {PROBABILITIES: outputs.probabilities, RUL: outputs.rul}
+        largest = 0.0
+        for name in self._outputs:
+            expected = golden.outputs.get(name)
+            if expected is None or expected.shape != found[name].shape:
+                raise ModelError(
+                    f"{self._origin} has no golden {name} of shape {found[name].shape}; export it again"
+                )
+            # RUL is in cycles, up to some hundreds, where float32 has fewer digits behind the point.
+            scale = max(1.0, float(np.abs(expected).max()))
+            difference = float(np.abs(found[name] - expected).max()) / scale
+            # Asked this way round, NaN fails too.
+            if not difference <= golden.tolerance:
+                raise ModelError(
+                    f"{self._origin} computes a {name} here that is {difference:.2g} off training's, at most "
+                    f"{golden.tolerance:.2g} is allowed; this build of onnxruntime must not score with it"
+                )
+            largest = max(largest, difference)
+        return largest
+
+
+def _session(content: bytes, origin: str) -> onnxruntime.InferenceSession:
+    options = onnxruntime.SessionOptions()
+    # One engine's window takes microseconds: threads would cost more than they bring, and spin on a small device.
+    options.intra_op_num_threads = 1
+    options.inter_op_num_threads = 1
+    # An arena keeps the largest batch's memory for good.
+    options.enable_cpu_mem_arena = False
+    options.log_severity_level = 3
+    try:
+        return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # noqa: BLE001 - onnxruntime raises classes of its C++ core, with no base but this
+        raise ModelError(
+            f"{origin} cannot be loaded by onnxruntime {onnxruntime.__version__}: {error}"
+        ) from error

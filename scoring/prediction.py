@@ -1,0 +1,62 @@
+"""Predictions: what the model says of one engine at one cycle, and the record that is sent."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import Any
+
+from scoring.telemetry import CYCLE, ENGINE, Telemetry
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """What the model says of one engine at one cycle.
+
+    Attributes:
+        id: Derived from the record and the model alone, so that a repeated message gets the same one.
+        telemetry: The record that was scored.
+        model: The model's name.
+        version: The model's version.
+        filled: The share of the window's values that were there, 0 to 1.
+        probabilities: By class, from the shortest life on; empty for a model without classes.
+        rul: Low, median and high, in cycles; empty for a model without RUL.
+        alert: The model's threshold for an alert is reached.
+    """
+
+    id: str
+    telemetry: Telemetry
+    model: str
+    version: str
+    filled: float
+    probabilities: dict[str, float]
+    rul: tuple[float, ...]
+    alert: bool
+
+    @property
+    def rul_class(self) -> str | None:
+        """The most probable class; None for a model without classes."""
+        return max(self.probabilities, key=self.probabilities.__getitem__) if self.probabilities else None
+
+    def record(self) -> dict[str, Any]:
+        """The prediction as the JSON object that is sent."""
+        record: dict[str, Any] = {ENGINE: self.telemetry.engine}
+        if self.telemetry.cycle:
+            record[CYCLE] = self.telemetry.cycle
+        if self.rul:
+            low, median, high = self.rul
+            record |= {"PredictedRul": round(median, 2), "RulLow": round(low, 2), "RulHigh": round(high, 2)}
+        if self.probabilities:
+            record |= {
+                "RulClass": self.rul_class,
+                "Probabilities": {name: round(value, 6) for name, value in self.probabilities.items()},
+            }
+        record |= {"WindowFilled": round(self.filled, 4), "Model": self.model, "ModelVersion": self.version}
+        return record
+
+
+def prediction_id(telemetry: Telemetry, version: str) -> str:
+    """32 hexadecimal digits that depend on the engine, the cycle, the values and the model, nothing else."""
+    digest = hashlib.sha256(f"{version}\0{telemetry.engine}\0{telemetry.cycle}\0".encode())
+    digest.update(telemetry.values.tobytes())
+    return digest.hexdigest()[:32]

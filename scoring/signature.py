@@ -1,0 +1,219 @@
+"""What a model says of itself inside its ONNX file: its signature and its golden windows.
+
+Both travel in the file's `metadata_props`, so that a model is one file and cannot be separated from them.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import zlib
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+from scoring.errors import SignatureError
+
+FORMAT = 1
+"""Version of the signature's layout. A device serves only the layouts that it knows."""
+
+SIGNATURE_KEY = "turbofan.signature"
+GOLDEN_KEY = "turbofan.golden"
+DRIFT_KEY = "turbofan.drift"
+
+INPUT_NAME = "telemetry"
+PROBABILITIES = "probabilities"
+RUL = "rul"
+
+T = TypeVar("T")
+FloatArray = npt.NDArray[np.float32]
+
+# A window of 50 x 25 values takes 5 kB; a longer or wider one than this is a mistake, or an attack on memory.
+MAX_WINDOW = 1_000
+MAX_FIELDS = 1_000
+# Golden windows are a handful; what unpacks to more than this is not one of ours.
+MAX_GOLDEN_BYTES = 64 * 1024 * 1024
+
+
+@dataclass(frozen=True)
+class Field:
+    """One column of the model's input, by its name in a message, with its unit ("" where it has none)."""
+
+    name: str
+    unit: str = ""
+
+
+@dataclass(frozen=True)
+class Signature:
+    """What a device must know to serve a model.
+
+    Attributes:
+        name: The model's name, such as `fd003`.
+        fields: The columns of the input `telemetry` [engines, window, fields], in order.
+        window: How many cycles of an engine the model sees (W).
+        cycle: The field that counts cycles; "" for a model that sees single rows and needs no history.
+        classes: Names of the columns of the output `probabilities`, from the shortest life on; empty: none.
+        edges: Upper edge of each class but the last, in cycles (RUL <= edge).
+        rul_cap: Training's cap of RUL, in cycles: a prediction of the cap means "the cap or more".
+        interval: The share of true RULs that low..high is made to hold; 0 where there is no output `rul`.
+        data: The training data: name, sha256, rows, engines.
+        versions: The libraries that made the file.
+        figures: What the model reached, by data set and measure.
+        alert: When to raise an alert, such as {"class": "F25", "threshold": 0.4}; empty: never.
+    """
+
+    name: str
+    fields: tuple[Field, ...]
+    window: int
+    cycle: str = "CycleTime"
+    classes: tuple[str, ...] = ()
+    edges: tuple[float, ...] = ()
+    rul_cap: float | None = None
+    interval: float = 0.0
+    data: Mapping[str, Any] = field(default_factory=dict)
+    versions: Mapping[str, str] = field(default_factory=dict)
+    figures: Mapping[str, Any] = field(default_factory=dict)
+    alert: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def field_names(self) -> tuple[str, ...]:
+        """The names of the input's columns, in order."""
+        return tuple(each.name for each in self.fields)
+
+    def to_json(self) -> str:
+        """The signature as one line of JSON with sorted keys, so that equal signatures are equal bytes."""
+        return json.dumps({"format": FORMAT, **asdict(self)}, sort_keys=True, separators=(",", ":"))
+
+    @classmethod
+    def from_json(cls, text: str) -> Signature:
+        """Read a signature and check that this version can serve it.
+
+        Raises:
+            SignatureError: The text is not JSON, or a key is missing, unknown or out of its range.
+        """
+        try:
+            raw = json.loads(text)
+        except ValueError as error:
+            raise SignatureError(f"signature is not JSON ({error}); export the model again") from error
+        if not isinstance(raw, dict) or raw.get("format") != FORMAT:
+            found = raw.get("format") if isinstance(raw, dict) else type(raw).__name__
+            raise SignatureError(
+                f"signature has format {found!r}, this version serves {FORMAT}; update one of both"
+            )
+        try:
+            signature = cls(
+                name=_of(str, raw, "name"),
+                fields=tuple(
+                    Field(_of(str, each, "name"), _of(str, each, "unit")) for each in _of(list, raw, "fields")
+                ),
+                window=_of(int, raw, "window"),
+                cycle=_of(str, raw, "cycle"),
+                classes=tuple(str(each) for each in _of(list, raw, "classes")),
+                edges=tuple(float(each) for each in _of(list, raw, "edges")),
+                rul_cap=None if raw["rul_cap"] is None else float(raw["rul_cap"]),
+                interval=float(raw["interval"]),
+                data=_of(dict, raw, "data"),
+                versions=_of(dict, raw, "versions"),
+                figures=_of(dict, raw, "figures"),
+                alert=_of(dict, raw, "alert"),
+            )
+        except KeyError as error:
+            raise SignatureError(f"signature lacks {error}; export the model again") from error
+        except (TypeError, ValueError) as error:
+            raise SignatureError(
+                f"signature holds a wrong value ({error}); export the model again"
+            ) from error
+        signature._check()
+        return signature
+
+    def _check(self) -> None:
+        names = self.field_names
+        if not 1 <= len(names) <= MAX_FIELDS or len(set(names)) != len(names):
+            raise SignatureError(
+                f"signature has {len(names)} fields; 1 to {MAX_FIELDS} with different names can be served"
+            )
+        if not 1 <= self.window <= MAX_WINDOW:
+            raise SignatureError(f"signature has window {self.window}; 1 to {MAX_WINDOW} can be served")
+        if self.cycle and self.cycle not in names:
+            raise SignatureError(f"signature counts cycles by {self.cycle!r}, which is not among its fields")
+        if not self.cycle and self.window != 1:
+            raise SignatureError(f"signature has window {self.window} but no cycle field to order it by")
+        if self.edges and len(self.edges) != len(self.classes) - 1:
+            raise SignatureError(
+                f"signature has {len(self.classes)} classes and {len(self.edges)} edges; one less is right"
+            )
+        if self.alert and self.alert.get("class") not in self.classes:
+            raise SignatureError(
+                f"signature alerts on class {self.alert.get('class')!r}, which it does not have"
+            )
+        if not self.classes and not self.interval:
+            raise SignatureError("signature has neither classes nor RUL; there is nothing to predict")
+
+
+@dataclass(frozen=True)
+class Golden:
+    """Windows with the outputs that training computed for them.
+
+    Attributes:
+        windows: float32 [windows, W, fields], NaN where there is no message or value.
+        outputs: By output name, float32 [windows, columns].
+        tolerance: The largest absolute difference that a device may show; for `rul`, relative to one cycle.
+    """
+
+    windows: FloatArray
+    outputs: Mapping[str, FloatArray]
+    tolerance: float = 1e-4
+
+    def to_json(self) -> str:
+        """The golden windows as JSON; arrays as zlib-packed little-endian float32 in base64."""
+        return json.dumps(
+            {
+                "tolerance": self.tolerance,
+                "windows": _pack(self.windows),
+                "outputs": {name: _pack(value) for name, value in sorted(self.outputs.items())},
+            },
+            sort_keys=True,
+            separators=(",", ":"),
+        )
+
+    @classmethod
+    def from_json(cls, text: str) -> Golden:
+        """Read golden windows.
+
+        Raises:
+            SignatureError: The text is not what `to_json` writes.
+        """
+        try:
+            raw = json.loads(text)
+            return cls(
+                windows=_unpack(raw["windows"]),
+                outputs={str(name): _unpack(value) for name, value in raw["outputs"].items()},
+                tolerance=float(raw["tolerance"]),
+            )
+        except (KeyError, TypeError, ValueError, AttributeError, zlib.error) as error:
+            raise SignatureError(
+                f"golden windows cannot be read ({error!r}); export the model again"
+            ) from error
+
+
+def _of(kind: type[T], raw: Mapping[str, Any], key: str) -> T:
+    value = raw[key]
+    if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
+        raise TypeError(f"{key} is {value!r}, expected {kind.__name__}")
+    return value
+
+
+def _pack(array: FloatArray) -> dict[str, Any]:
+    data = np.ascontiguousarray(array, dtype="<f4").tobytes()
+    return {"shape": list(array.shape), "zlib": base64.b64encode(zlib.compress(data, 9)).decode("ascii")}
+
+
+def _unpack(raw: Mapping[str, Any]) -> FloatArray:
+    unpacker = zlib.decompressobj()
+    data = unpacker.decompress(base64.b64decode(raw["zlib"], validate=True), MAX_GOLDEN_BYTES)
+    if unpacker.unconsumed_tail:
+        raise ValueError(f"an array unpacks to more than {MAX_GOLDEN_BYTES} bytes")
+    return np.frombuffer(data, dtype="<f4").astype(np.float32).reshape(raw["shape"])

@@ -1,0 +1,229 @@
+"""Telemetry messages: what one looks like, and how a received one is parsed and checked."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+import numpy as np
+
+from scoring.errors import InvalidTelemetry
+from scoring.signature import Field, FloatArray
+
+CYCLE = "CycleTime"
+ENGINE = "ConnectionDeviceId"
+
+FIELDS: tuple[Field, ...] = (
+    Field(CYCLE, "cycle"),
+    Field("OperationalSetting1", "kft"),
+    Field("OperationalSetting2", "Mach"),
+    Field("OperationalSetting3", "deg"),
+    Field("Sensor1", "degR"),
+    Field("Sensor2", "degR"),
+    Field("Sensor3", "degR"),
+    Field("Sensor4", "degR"),
+    Field("Sensor5", "psia"),
+    Field("Sensor6", "psia"),
+    Field("Sensor7", "psia"),
+    Field("Sensor8", "rpm"),
+    Field("Sensor9", "rpm"),
+    Field("Sensor10", ""),
+    Field("Sensor11", "psia"),
+    Field("Sensor12", "pps/psi"),
+    Field("Sensor13", "rpm"),
+    Field("Sensor14", "rpm"),
+    Field("Sensor15", ""),
+    Field("Sensor16", ""),
+    Field("Sensor17", ""),
+    Field("Sensor18", "rpm"),
+    Field("Sensor19", "rpm"),
+    Field("Sensor20", "lbm/s"),
+    Field("Sensor21", "lbm/s"),
+)
+"""C-MAPSS telemetry: the columns of a row, with units after Saxena et al. 2008, table 2."""
+
+# IoT Hub carries 256 kB; anything larger did not come through it.
+MAX_BODY_BYTES = 262_144
+# A full body of the smallest records; keeps one message from taking the processor for seconds.
+MAX_RECORDS = 1_000
+# A cycle is one flight: a million of them is 100 years of 27 a day, and float32 still counts exactly.
+MAX_CYCLE = 1_000_000
+_LARGEST = float(np.finfo(np.float32).max)
+
+# What IoT Hub admits as a device id.
+_ENGINE_ID = re.compile(r"[A-Za-z0-9\-.+%_#*?!(),:=@$']{1,128}")
+
+
+class Reason(StrEnum):
+    """Why a message or a record cannot be scored; the dead letter carries it."""
+
+    TOO_LARGE = "too_large"
+    NOT_UTF8 = "not_utf8"
+    NOT_JSON = "not_json"
+    TOO_DEEP = "too_deep"
+    NOT_A_RECORD = "not_a_record"
+    EMPTY = "empty"
+    TOO_MANY_RECORDS = "too_many_records"
+    DUPLICATE_FIELD = "duplicate_field"
+    MISSING_FIELD = "missing_field"
+    WRONG_TYPE = "wrong_type"
+    NOT_A_NUMBER = "not_a_number"
+    INFINITE = "infinite"
+    CYCLE_OUT_OF_RANGE = "cycle_out_of_range"
+    ENGINE_ID = "engine_id"
+    FOREIGN_ENGINE = "foreign_engine"
+    STALE_CYCLE = "stale_cycle"
+    SCORING_FAILED = "scoring_failed"
+
+
+@dataclass(frozen=True, slots=True)
+class Telemetry:
+    """One checked record: what an engine measured in one cycle.
+
+    Attributes:
+        engine: The engine's id (its device id in IoT Hub).
+        cycle: The cycle's number, from 1; 0 for a model that counts no cycles.
+        values: float32 [fields], in the order of the model's fields; NaN where the record says null.
+    """
+
+    engine: str
+    cycle: int
+    values: FloatArray
+
+
+@dataclass(frozen=True, slots=True)
+class Sender:
+    """Who sent a message, as the hub knows it.
+
+    Attributes:
+        device: The device id of the connection, the engine of a record that names none.
+        is_module: A module of this edge device speaks for any engine; a leaf device only for itself.
+    """
+
+    device: str
+    is_module: bool = False
+
+
+class TelemetryParser:
+    """Turns a message's body into checked records, for one model's fields."""
+
+    def __init__(self, fields: Sequence[str], cycle: str = CYCLE) -> None:
+        self._fields = tuple(fields)
+        self._cycle = self._fields.index(cycle) if cycle else None
+
+    def parse(self, body: bytes, sender: Sender) -> list[Telemetry | InvalidTelemetry]:
+        """Parse one object or a list of them; a record that fails its checks comes back as its error.
+
+        Raises:
+            InvalidTelemetry: The whole message is unusable: its size, encoding, JSON or shape.
+        """
+        return [self._check(record, sender) for record in _records(body)]
+
+    def _check(self, record: object, sender: Sender) -> Telemetry | InvalidTelemetry:
+        try:
+            return self._telemetry(record, sender)
+        except InvalidTelemetry as invalid:
+            return invalid
+
+    def _telemetry(self, record: object, sender: Sender) -> Telemetry:
+        if not isinstance(record, dict):
+            raise InvalidTelemetry(Reason.NOT_A_RECORD, f"a record is {_kind(record)}, expected an object")
+        values = []
+        for name in self._fields:
+            value = record.get(name)
+            # Exact types on purpose: a bool is an int to isinstance. The comparison is false for NaN too.
+            if (type(value) is float or type(value) is int) and -_LARGEST <= value <= _LARGEST:
+                values.append(value)
+            else:
+                values.append(_absent_or_raise(record, name))
+        cycle = 0 if self._cycle is None else self._cycle_of(values[self._cycle])
+        return Telemetry(_engine_of(record, sender), cycle, np.array(values, dtype=np.float32))
+
+    def _cycle_of(self, value: float) -> int:
+        # NaN here is a null, which a sensor may send and the cycle may not.
+        if not (1 <= value <= MAX_CYCLE) or value != int(value):
+            raise InvalidTelemetry(
+                Reason.CYCLE_OUT_OF_RANGE,
+                f"{self._fields[self._cycle or 0]} is {value:g}, expected a whole number from 1 to {MAX_CYCLE}",
+            )
+        return int(value)
+
+
+def _records(body: bytes) -> list[Any]:
+    if len(body) > MAX_BODY_BYTES:
+        raise InvalidTelemetry(
+            Reason.TOO_LARGE, f"the body has {len(body)} bytes, at most {MAX_BODY_BYTES} are taken"
+        )
+    try:
+        payload = _DECODER.decode(body.decode("utf-8"))
+    except UnicodeDecodeError as error:
+        raise InvalidTelemetry(Reason.NOT_UTF8, f"byte {error.start} of the body is not UTF-8") from error
+    except RecursionError as error:
+        raise InvalidTelemetry(Reason.TOO_DEEP, "the body is nested too deep to be telemetry") from error
+    except ValueError as error:
+        raise InvalidTelemetry(Reason.NOT_JSON, f"the body is not JSON: {error}") from error
+    records = payload if isinstance(payload, list) else [payload]
+    if not records:
+        raise InvalidTelemetry(Reason.EMPTY, "the body is an empty list")
+    if len(records) > MAX_RECORDS:
+        raise InvalidTelemetry(
+            Reason.TOO_MANY_RECORDS, f"the body has {len(records)} records, at most {MAX_RECORDS} are taken"
+        )
+    return records
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object whose fields are named once: which of two values is meant, nobody could tell later."""
+    record = dict(pairs)
+    if len(record) != len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise InvalidTelemetry(Reason.DUPLICATE_FIELD, f"the field {twice!r} stands twice in one object")
+    return record
+
+
+# One for all messages: json.loads would build a decoder anew for each. Integers are read as floats, because
+# int() refuses long ones with an error of its own, and float32 is what the model takes.
+_DECODER = json.JSONDecoder(object_pairs_hook=_object, parse_int=float)
+
+
+def _absent_or_raise(record: dict[str, Any], name: str) -> float:
+    """NaN for a null; anything else that is no finite float32 has its reason."""
+    if name not in record:
+        raise InvalidTelemetry(Reason.MISSING_FIELD, f"the field {name} is missing")
+    value = record[name]
+    if value is None:
+        return float("nan")
+    if not isinstance(value, float):
+        raise InvalidTelemetry(Reason.WRONG_TYPE, f"the field {name} is {_kind(value)}, expected a number")
+    if value != value:  # noqa: PLR0124 - NaN is what differs from itself
+        raise InvalidTelemetry(
+            Reason.NOT_A_NUMBER, f"the field {name} is NaN; send null for a value that is absent"
+        )
+    raise InvalidTelemetry(Reason.INFINITE, f"the field {name} is {value:g}, beyond what float32 holds")
+
+
+def _engine_of(record: dict[str, Any], sender: Sender) -> str:
+    engine = record.get(ENGINE, sender.device)
+    if not isinstance(engine, str) or not _ENGINE_ID.fullmatch(engine):
+        raise InvalidTelemetry(
+            Reason.ENGINE_ID,
+            f"the engine id {str(engine)[:40]!r} does not have the form of an IoT Hub device id",
+        )
+    if engine != sender.device and not sender.is_module:
+        raise InvalidTelemetry(
+            Reason.FOREIGN_ENGINE,
+            f"the device {sender.device!r} speaks for the engine {engine!r}; only modules may",
+        )
+    return engine
+
+
+_KINDS = {dict: "an object", list: "a list", str: "a string", bool: "true or false", float: "a number"}
+
+
+def _kind(value: object) -> str:
+    return _KINDS.get(type(value), "null")

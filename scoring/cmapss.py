@@ -1,8 +1,8 @@
 """Trajectories in the text format of NASA's C-MAPSS data sets, read and written.
 
-A row is one cycle of one engine: unit number, cycle, operational settings 1 to 3, sensor measurements 1 to 21, separated by
-blanks. A. Saxena, K. Goebel, D. Simon, N. Eklund, "Damage Propagation Modeling for Aircraft Engine Run-to-Failure
-Simulation", PHM08, 2008.
+A row is one cycle of one engine: unit number, cycle, operational settings 1 to 3, sensor measurements 1 to 21,
+separated by blanks. A. Saxena, K. Goebel, D. Simon, N. Eklund, "Damage Propagation Modeling for Aircraft Engine
+Run-to-Failure Simulation", PHM08, 2008.
 """
 
 from __future__ import annotations
@@ -16,12 +16,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from scoring.errors import CmapssError
+
 COLUMNS = 26
 _GZIP_LEVEL = 6
-
-
-class CmapssError(ValueError):
-    """A C-MAPSS file is missing or broken; the message names the file, the line and what was expected."""
 
 
 @dataclass(frozen=True)

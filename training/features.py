@@ -1,0 +1,159 @@
+"""Window features, the same to the last bit wherever they are computed.
+
+A tree that splits a feature at a threshold takes another branch if rounding moves the feature by one bit, and sums of
+floats come out differently in another order, with fused multiply-add, or on another processor. So every sum here is
+one of whole numbers below 2**24, which float32 holds exactly: sensors are standardised element by element, rounded to
+multiples of 1/256 of a standard deviation, and filtered by integer weights. `training.graph` makes the same
+computation in ONNX.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.base import BaseEstimator, TransformerMixin
+
+from training.regimes import Regimes
+
+FloatArray = NDArray[np.float32]
+
+STEPS = 256
+"""Steps to which one standard deviation is rounded."""
+LIMIT = 16 * STEPS
+"""Standardised values are cut here (16 standard deviations), which bounds the sums of the filter bank."""
+LARGEST = 1e30
+"""Raw values are cut here, so that a difference to the mean stays finite."""
+# Rows that are transformed at once: bounds memory and keeps the arrays within the cache.
+_BLOCK = 512
+
+
+class WindowFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]
+    """Per sensor a bank of linear filters over the window, standardised per operating regime; plus the cycle.
+
+    A bank of means and slopes over windows of several lengths follows the features of the PHM08 data challenge's
+    tabular entries; standardising per regime follows L. Peel, "Data driven prognostics using a Kalman filter ensemble
+    of neural network models", PHM08, 2008.
+
+    Args:
+        means: Lengths of the means, in cycles; each ends with the newest cycle.
+        slopes: Lengths of the least-squares slopes, in cycles; each ends with the newest cycle.
+        cycle: Column of the cycle.
+        settings: Columns of the operational settings.
+        regimes: Number of operating regimes; None: as many as explain the sensors.
+        seed: Seed of the regimes' search.
+    """
+
+    def __init__(
+        self,
+        means: tuple[int, ...] = (1, 5, 10, 20, 30, 50),
+        slopes: tuple[int, ...] = (15, 30, 50),
+        cycle: int = 0,
+        settings: tuple[int, ...] = (1, 2, 3),
+        regimes: int | None = None,
+        seed: int = 0,
+    ) -> None:
+        self.means = means
+        self.slopes = slopes
+        self.cycle = cycle
+        self.settings = settings
+        self.regimes = regimes
+        self.seed = seed
+
+    def fit(self, x: FloatArray, y: Any = None) -> Self:  # noqa: ARG002 - scikit-learn's signature
+        """Learn the regimes and each one's mean and standard deviation of every sensor.
+
+        Args:
+            x: float32 [rows, W, fields], raw windows whose last slots are the rows to learn from.
+            y: Ignored.
+        """
+        newest = x[:, -1, :].astype(np.float64)
+        others = [c for c in range(x.shape[2]) if c != self.cycle and c not in self.settings]
+        self.window_ = x.shape[1]
+        self.regimes_ = Regimes.fit(newest[:, list(self.settings)], newest[:, others], self.regimes, self.seed)
+        regime = self.regimes_.of(x[:, -1, list(self.settings)])
+        mean, scale = _standardisation(newest[:, others], regime, self.regimes_.count)
+        varying = np.flatnonzero(scale.any(axis=0))
+        self.sensors_ = np.asarray(others, dtype=np.int64)[varying]
+        self.mean_ = np.ascontiguousarray(mean[:, varying])
+        self.scale_ = np.ascontiguousarray(scale[:, varying])
+        self.oldest_ = np.float32(max(1.0, np.nanmax(newest[:, self.cycle])))
+        self.bank_, self.divisor_ = filter_bank(self.window_, self.means, self.slopes)
+        return self
+
+    @property
+    def n_features_out_(self) -> int:
+        """How many features a window has."""
+        return len(self.sensors_) * self.bank_.shape[1] + 1
+
+    def transform(self, x: FloatArray) -> FloatArray:
+        """Features of raw windows.
+
+        Args:
+            x: float32 [rows, W, fields]; NaN where there is no message or value.
+
+        Returns:
+            float32 [rows, sensors x filters + 1], never NaN.
+        """
+        out = np.empty((len(x), self.n_features_out_), dtype=np.float32)
+        for start in range(0, len(x), _BLOCK):
+            block = slice(start, start + _BLOCK)
+            out[block] = self._transform_block(np.asarray(x[block], dtype=np.float32))
+        return out
+
+    def _transform_block(self, x: FloatArray) -> FloatArray:
+        raw = x[:, :, self.sensors_]
+        missing = np.isnan(raw)
+        present = np.where(missing, np.float32(0), np.float32(1))
+        raw = np.clip(np.where(missing, np.float32(0), raw), np.float32(-LARGEST), np.float32(LARGEST))
+        if self.regimes_.count == 1:
+            mean, scale = self.mean_[0], self.scale_[0]
+        else:
+            regime = self.regimes_.of(x[:, :, list(self.settings)])
+            mean, scale = self.mean_[regime], self.scale_[regime]
+        steps = np.rint(np.clip((raw - mean) * scale, np.float32(-LIMIT), np.float32(LIMIT))) * present
+        seen = np.maximum(present.sum(axis=1, keepdims=True), np.float32(1))
+        usual = np.rint(steps.sum(axis=1, keepdims=True) / seen)
+        filled = np.where(missing, usual, steps)
+        filtered = np.matmul(filled.transpose(0, 2, 1), self.bank_) / self.divisor_
+        cycle = x[:, -1, [self.cycle]]
+        cycle = np.rint(np.clip(np.where(np.isnan(cycle), np.float32(1), cycle), np.float32(1), self.oldest_))
+        return np.concatenate([filtered.reshape(len(x), -1), cycle], axis=1)
+
+
+def filter_bank(window: int, means: tuple[int, ...], slopes: tuple[int, ...]) -> tuple[FloatArray, FloatArray]:
+    """Integer weights of the means and slopes, and what to divide each sum by.
+
+    Lengths beyond the window are cut to it.
+
+    Returns:
+        Weights float32 [window, filters], and divisors float32 [filters]. A mean comes out in standard deviations, a
+        slope in standard deviations that the sensor changes by over the slope's length.
+    """
+    columns, divisors = [], []
+    for length in (min(each, window) for each in means):
+        columns.append(np.concatenate([np.zeros(window - length), np.ones(length)]))
+        divisors.append(float(length * STEPS))
+    for length in (min(each, window) for each in slopes):
+        weights = 2.0 * np.arange(length) - (length - 1)
+        columns.append(np.concatenate([np.zeros(window - length), weights]))
+        divisors.append(max(1.0, float(np.square(weights).sum()) / (2 * length)) * STEPS)
+    return np.stack(columns, axis=1).astype(np.float32), np.asarray(divisors, dtype=np.float32)
+
+
+def _standardisation(
+    sensors: NDArray[np.float64], regime: NDArray[np.int64], count: int
+) -> tuple[FloatArray, FloatArray]:
+    """Mean, and steps for each unit of measurement, both float32 [regimes, sensors]; 0 steps for a constant."""
+    mean = np.zeros((count, sensors.shape[1]))
+    scale = np.zeros((count, sensors.shape[1]))
+    for each in range(count):
+        rows = sensors[regime == each]
+        seen = ~np.isnan(rows).all(axis=0)
+        mean[each, seen] = np.nanmean(rows[:, seen], axis=0)
+        deviation = np.nanstd(rows[:, seen], axis=0)
+        # A constant sensor's deviation is rounding, or nothing.
+        varies = deviation > 1e-6 * np.maximum(np.abs(mean[each, seen]), 1e-6)
+        scale[each, seen] = np.where(varies, STEPS / np.where(varies, deviation, 1.0), 0.0)
+    return mean.astype(np.float32), scale.astype(np.float32)

@@ -57,9 +57,7 @@ class Classifier:
             for index, record in enumerate(records)
         ]
 
-    def _answer(
-        self, record: Telemetry, outputs: Outputs, index: int, filled: float
-    ) -> Prediction | InvalidTelemetry:
+    def _answer(self, record: Telemetry, outputs: Outputs, index: int, filled: float) -> Prediction | InvalidTelemetry:
         probabilities = outputs.probabilities[index].tolist()
         rul = outputs.rul[index].tolist()
         # A sum is finite only if all its terms are.

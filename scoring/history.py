@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -63,9 +63,16 @@ class History:
         window[: self.window - end] = np.nan
         window[self.window - end :] = engine.rows[:end]
 
-    def forget(self, engine: str) -> None:
-        """Drop an engine's history, if there is one."""
-        self._engines.pop(engine, None)
+    def restore(self, rows: Iterable[tuple[str, int, bytes]]) -> None:
+        """Take in what was kept elsewhere: engine, cycle and values as float32 bytes, each engine's in order."""
+        unused = np.empty((self.window, self.width), dtype=np.float32)
+        for engine, cycle, row in rows:
+            self.insert(Telemetry(engine, cycle, np.frombuffer(row, dtype=np.float32)), unused)
+
+    def newest(self, engine: str) -> int | None:
+        """An engine's newest cycle; None where nothing is remembered of it."""
+        known = self._engines.get(engine)
+        return None if known is None else known.last
 
     def _engine(self, telemetry: Telemetry) -> _Engine:
         engine = self._engines.get(telemetry.engine)

@@ -63,9 +63,7 @@ class Model:
         metadata = self._session.get_modelmeta().custom_metadata_map
         for key in (SIGNATURE_KEY, GOLDEN_KEY):
             if key not in metadata:
-                raise ModelError(
-                    f"{origin} has no {key} in its metadata; export it with `python -m training`"
-                )
+                raise ModelError(f"{origin} has no {key} in its metadata; export it with `python -m training`")
         self.signature = Signature.from_json(metadata[SIGNATURE_KEY])
         self._outputs = self._checked_outputs()
         self.golden_difference = self._check_golden(Golden.from_json(metadata[GOLDEN_KEY]))
@@ -86,9 +84,7 @@ class Model:
 
     def predict(self, windows: FloatArray) -> Outputs:
         """Score windows [engines, W, fields] in one call."""
-        results = dict(
-            zip(self._outputs, self._session.run(self._outputs, {INPUT_NAME: windows}), strict=True)
-        )
+        results = dict(zip(self._outputs, self._session.run(self._outputs, {INPUT_NAME: windows}), strict=True))
         none = np.empty((len(windows), 0), dtype=np.float32)
         return Outputs(results.get(PROBABILITIES, none), results.get(RUL, none))
 
@@ -109,27 +105,21 @@ class Model:
             )
         wrong = {name: outputs.get(name) for name, shape in expected.items() if outputs.get(name) != shape}
         if wrong:
-            raise ModelError(
-                f"{self._origin} answers {wrong}, its signature says {expected}; export it again"
-            )
+            raise ModelError(f"{self._origin} answers {wrong}, its signature says {expected}; export it again")
         return list(expected)
 
     def _check_golden(self, golden: Golden) -> float:
         """Compare with training's outputs; one wrong kernel on this processor and the model must not score."""
         expected_shape = (self.signature.window, len(self.signature.fields))
         if not len(golden.windows) or golden.windows.shape[1:] != expected_shape:
-            raise ModelError(
-                f"{self._origin} has golden windows of shape {golden.windows.shape}; export it again"
-            )
+            raise ModelError(f"{self._origin} has golden windows of shape {golden.windows.shape}; export it again")
         outputs = self.predict(golden.windows)
         found = {PROBABILITIES: outputs.probabilities, RUL: outputs.rul}
         largest = 0.0
         for name in self._outputs:
             expected = golden.outputs.get(name)
             if expected is None or expected.shape != found[name].shape:
-                raise ModelError(
-                    f"{self._origin} has no golden {name} of shape {found[name].shape}; export it again"
-                )
+                raise ModelError(f"{self._origin} has no golden {name} of shape {found[name].shape}; export it again")
             # RUL is in cycles, up to some hundreds, where float32 has fewer digits behind the point.
             scale = max(1.0, float(np.abs(expected).max()))
             difference = float(np.abs(found[name] - expected).max()) / scale
@@ -153,7 +143,5 @@ def _session(content: bytes, origin: str) -> onnxruntime.InferenceSession:
     options.log_severity_level = 3
     try:
         return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
-    except Exception as error:  # noqa: BLE001 - onnxruntime raises classes of its C++ core, with no base but this
-        raise ModelError(
-            f"{origin} cannot be loaded by onnxruntime {onnxruntime.__version__}: {error}"
-        ) from error
+    except Exception as error:
+        raise ModelError(f"{origin} cannot be loaded by onnxruntime {onnxruntime.__version__}: {error}") from error

@@ -100,9 +100,7 @@ class Signature:
             raise SignatureError(f"signature is not JSON ({error}); export the model again") from error
         if not isinstance(raw, dict) or raw.get("format") != FORMAT:
             found = raw.get("format") if isinstance(raw, dict) else type(raw).__name__
-            raise SignatureError(
-                f"signature has format {found!r}, this version serves {FORMAT}; update one of both"
-            )
+            raise SignatureError(f"signature has format {found!r}, this version serves {FORMAT}; update one of both")
         try:
             signature = cls(
                 name=_of(str, raw, "name"),
@@ -123,9 +121,7 @@ class Signature:
         except KeyError as error:
             raise SignatureError(f"signature lacks {error}; export the model again") from error
         except (TypeError, ValueError) as error:
-            raise SignatureError(
-                f"signature holds a wrong value ({error}); export the model again"
-            ) from error
+            raise SignatureError(f"signature holds a wrong value ({error}); export the model again") from error
         signature._check()
         return signature
 
@@ -146,9 +142,7 @@ class Signature:
                 f"signature has {len(self.classes)} classes and {len(self.edges)} edges; one less is right"
             )
         if self.alert and self.alert.get("class") not in self.classes:
-            raise SignatureError(
-                f"signature alerts on class {self.alert.get('class')!r}, which it does not have"
-            )
+            raise SignatureError(f"signature alerts on class {self.alert.get('class')!r}, which it does not have")
         if not self.classes and not self.interval:
             raise SignatureError("signature has neither classes nor RUL; there is nothing to predict")
 
@@ -194,9 +188,7 @@ class Golden:
                 tolerance=float(raw["tolerance"]),
             )
         except (KeyError, TypeError, ValueError, AttributeError, zlib.error) as error:
-            raise SignatureError(
-                f"golden windows cannot be read ({error!r}); export the model again"
-            ) from error
+            raise SignatureError(f"golden windows cannot be read ({error!r}); export the model again") from error
 
 
 def _of(kind: type[T], raw: Mapping[str, Any], key: str) -> T:

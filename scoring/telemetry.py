@@ -155,9 +155,7 @@ class TelemetryParser:
 
 def _records(body: bytes) -> list[Any]:
     if len(body) > MAX_BODY_BYTES:
-        raise InvalidTelemetry(
-            Reason.TOO_LARGE, f"the body has {len(body)} bytes, at most {MAX_BODY_BYTES} are taken"
-        )
+        raise InvalidTelemetry(Reason.TOO_LARGE, f"the body has {len(body)} bytes, at most {MAX_BODY_BYTES} are taken")
     try:
         payload = _DECODER.decode(body.decode("utf-8"))
     except UnicodeDecodeError as error:
@@ -201,9 +199,7 @@ def _absent_or_raise(record: dict[str, Any], name: str) -> float:
     if not isinstance(value, float):
         raise InvalidTelemetry(Reason.WRONG_TYPE, f"the field {name} is {_kind(value)}, expected a number")
     if value != value:  # noqa: PLR0124 - NaN is what differs from itself
-        raise InvalidTelemetry(
-            Reason.NOT_A_NUMBER, f"the field {name} is NaN; send null for a value that is absent"
-        )
+        raise InvalidTelemetry(Reason.NOT_A_NUMBER, f"the field {name} is NaN; send null for a value that is absent")
     raise InvalidTelemetry(Reason.INFINITE, f"the field {name} is {value:g}, beyond what float32 holds")
 
 

@@ -1,0 +1,1 @@
+"""Scores turbofan telemetry beside the engine and answers each message."""

@@ -1,0 +1,1 @@
+"""Replays C-MAPSS trajectories as telemetry."""

@@ -1,0 +1,71 @@
+"""How a module's process begins and ends: SIGTERM and SIGINT end it in order, a failure of any part ends all of it."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+import sys
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from modules.edge import logs, sdk
+from modules.edge.environment import SettingError
+from modules.edge.journal import JournalError
+
+log = logging.getLogger(__name__)
+
+_EXIT_FAILED = 1
+_EXIT_UNUSABLE = 2
+
+
+def run(main: Callable[[asyncio.Event], Coroutine[Any, Any, bool]], *expected: type[Exception]) -> None:
+    """Run a module until it is told to stop, and end the process.
+
+    Args:
+        main: The module; it ends soon after the event is set, and returns whether a client of the SDK is stuck.
+        expected: Errors that say all there is to say in one line, such as a model that cannot be served.
+    """
+    logs.configure()
+    try:
+        sdk.check()
+        stuck = asyncio.run(_until_signal(main))
+    except Exception as error:
+        if isinstance(error, (SettingError, JournalError, sdk.UnknownSdkError, *expected)):
+            log.critical("%s", error)
+            sys.exit(_EXIT_UNUSABLE)
+        log.critical("the module ends because a part of it failed", exc_info=True)
+        sys.stdout.flush()
+        # Whatever failed may have left threads that never return; all state is on disk.
+        os._exit(_EXIT_FAILED)
+    log.info("stopped")
+    if stuck:
+        # A thread of the SDK that never returns would keep the interpreter from ending; all state is on disk.
+        sys.stdout.flush()
+        os._exit(0)
+
+
+async def until(stop: asyncio.Event, *parts: Coroutine[Any, Any, None]) -> None:
+    """Run the parts of a module side by side until `stop` is set; then end them.
+
+    Raises:
+        Exception: What ended one of them before that.
+    """
+    stopped = asyncio.ensure_future(stop.wait())
+    tasks = [asyncio.ensure_future(part) for part in parts]
+    await asyncio.wait([stopped, *tasks], return_when=asyncio.FIRST_COMPLETED)
+    ended = [task for task in tasks if task.done()]
+    for task in (stopped, *tasks):
+        task.cancel()
+    await asyncio.wait([stopped, *tasks])
+    for task in ended:
+        task.result()
+
+
+async def _until_signal(main: Callable[[asyncio.Event], Coroutine[Any, Any, bool]]) -> bool:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    return await main(stop)

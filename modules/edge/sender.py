@@ -1,0 +1,62 @@
+"""Sends several messages at once, but those of one engine one after the other."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+
+from modules.edge.message import OutputMessage
+
+log = logging.getLogger(__name__)
+
+# The SDK gains up to half again by sends in flight together, and no more beyond some 20.
+IN_FLIGHT = 20
+
+
+class Sender:
+    """At most `IN_FLIGHT` sends under way, at most one of them for each order key."""
+
+    def __init__(self, send: Callable[[OutputMessage], Awaitable[None]]) -> None:
+        self._send = send
+        self._slots = asyncio.Semaphore(IN_FLIGHT)
+        self._under_way: dict[str, asyncio.Task[None]] = {}
+
+    async def submit(self, message: OutputMessage, acknowledged: Callable[[], None]) -> None:
+        """Begin to send a message, as soon as its turn has come.
+
+        Args:
+            message: The message; the one before it with the same order key is acknowledged first.
+            acknowledged: Called once edgeHub has it, or it can never be sent.
+        """
+        before = self._under_way.get(message.order)
+        if before is not None:
+            await asyncio.wait([before])
+        await self._slots.acquire()
+        task = asyncio.create_task(self._send_one(message, acknowledged))
+        self._under_way[message.order] = task
+        task.add_done_callback(lambda done: self._end(message.order, done))
+
+    async def idle(self) -> None:
+        """Wait until nothing is under way."""
+        while self._under_way:
+            await asyncio.wait(self._under_way.values())
+
+    def cancel(self) -> None:
+        """Give up what is under way."""
+        for task in self._under_way.values():
+            task.cancel()
+
+    async def _send_one(self, message: OutputMessage, acknowledged: Callable[[], None]) -> None:
+        try:
+            await self._send(message)
+        except ValueError as error:
+            # It would fail for ever, and hold up those behind it.
+            log.error("message %s cannot be sent and is dropped: %s", message.message_id, error)
+        finally:
+            self._slots.release()
+        acknowledged()
+
+    def _end(self, order: str, task: asyncio.Task[None]) -> None:
+        if self._under_way.get(order) is task:
+            del self._under_way[order]

@@ -1,0 +1,43 @@
+"""What rulclassifier counts and shows."""
+
+from __future__ import annotations
+
+from modules.edge.client import EdgeClient
+from modules.edge.journal import Journal
+from modules.edge.metrics import Metrics
+from scoring.history import History
+
+# From one window in a call on a PC to a full batch on a small ARM core.
+_SCORING_SECONDS = (0.0001, 0.0005, 0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0)
+
+
+class Meters:
+    """The module's metrics: every bound of the module has one that shows how full it is."""
+
+    def __init__(self, metrics: Metrics) -> None:
+        self._metrics = metrics
+        self.messages = metrics.counter("messages", "Input messages answered")
+        self.predictions = metrics.counters("predictions", "Predictions made", "rul_class")
+        self.dead_letters = metrics.counters("dead_letters", "Messages that could not be scored", "reason")
+        self.scoring = metrics.histogram(
+            "scoring_seconds", "One call of the model, for all that waited", _SCORING_SECONDS
+        )
+
+    def watch(self, journal: Journal, history: History, client: EdgeClient) -> None:
+        """Show what these hold whenever somebody looks."""
+        gauge = self._metrics.gauge
+        gauge("inbox_messages", "Messages taken and not yet answered", lambda: journal.inbox_entries)
+        gauge("outbox_messages", "Answers that edgeHub has not yet acknowledged", lambda: journal.outbox_entries)
+        gauge("journal_bytes", "What inbox and outbox take on disk", lambda: journal.bytes)
+        gauge(
+            "journal_limit_bytes",
+            "What they may take; at the limit edgeHub keeps further messages",
+            lambda: journal.limit,
+        )
+        gauge("journal_set_aside", "Broken journals that this start set aside", lambda: journal.set_aside)
+        gauge("engines", "Engines whose history is kept", lambda: len(history))
+        gauge(
+            "engines_limit", "Engines whose history can be kept; the least recently seen goes", lambda: history.capacity
+        )
+        gauge("connections", "Connections to edgeHub made since the start", lambda: client.connections)
+        gauge("connected", "1 while connected to edgeHub", lambda: client.is_connected)

@@ -1,0 +1,110 @@
+"""Trajectories as a sequence of telemetry messages: all engines side by side, each in the order of its cycles."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import random
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+
+from modules.edge.message import OutputMessage
+from scoring import cmapss
+from scoring.telemetry import ENGINE, FIELDS
+
+OUTPUT = "telemetry"
+# The application property by which latency is measured from end to end; answers carry it on.
+CREATED = "creationTimeUtc"
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """One message of a replay.
+
+    Attributes:
+        engine: The engine's id.
+        cycle: Its cycle.
+        message_id: The same at each replay of the same file.
+        body: The bytes to send.
+        is_corrupt: It was spoilt on purpose.
+    """
+
+    engine: str
+    cycle: int
+    message_id: str
+    body: bytes
+    is_corrupt: bool = False
+
+    def message(self) -> OutputMessage:
+        """The message, created now."""
+        created = datetime.now(UTC).isoformat(timespec="milliseconds")
+        return OutputMessage(OUTPUT, self.body, self.message_id, self.message_id, self.engine, {CREATED: created})
+
+
+class Replay:
+    """A C-MAPSS file as messages, by position.
+
+    All engines' first cycles come first, then all second ones: as a fleet sends them. With a corrupt share, spoilt
+    copies are mixed in beside the whole ones, whose number and content stay the same.
+    """
+
+    def __init__(self, path: Path, prefix: str = "Client_", corrupt_share: float = 0.0, seed: int = 1) -> None:
+        """Read the file.
+
+        Args:
+            path: C-MAPSS text, or the same compressed by gzip.
+            prefix: What an engine's id has before its unit number.
+            corrupt_share: How many spoilt messages come for each whole one, 0 to 1.
+            seed: Of the choice what is spoilt, and how.
+
+        Raises:
+            CmapssError: The file is not what its format promises.
+        """
+        trajectories = cmapss.read_trajectories(path)
+        self._order = np.lexsort((trajectories.units, trajectories.cycles))
+        self._trajectories = trajectories
+        self._prefix = prefix
+        self._corrupt_share = corrupt_share
+        self._seed = seed
+        self.name = hashlib.sha256(trajectories.values.tobytes()).hexdigest()[:8]
+        """The same for the same readings: message ids begin with it."""
+
+    def __len__(self) -> int:
+        """How many whole readings there are."""
+        return len(self._order)
+
+    def at(self, position: int) -> Iterator[Reading]:
+        """The reading at a position from 0 on, and perhaps a spoilt one behind it."""
+        row = self._order[position]
+        values = self._trajectories.values[row].tolist()
+        engine = f"{self._prefix}{self._trajectories.units[row]:03d}"
+        cycle = int(self._trajectories.cycles[row])
+        record = {ENGINE: engine, **dict(zip((field.name for field in FIELDS), values, strict=True))}
+        message_id = f"{self.name}-{engine}-{cycle}"
+        yield Reading(engine, cycle, message_id, json.dumps(record, separators=(",", ":")).encode())
+        chance = random.Random(f"{self._seed} {position}")  # noqa: S311 - repeatable, not secret
+        if chance.random() < self._corrupt_share:
+            yield Reading(engine, cycle, f"{message_id}-corrupt", _spoil(record, chance), is_corrupt=True)
+
+
+def _spoil(record: dict[str, object], chance: random.Random) -> bytes:
+    """A record as a broken sensor, a wrong converter or a bad line might deliver it."""
+    field = chance.choice([each.name for each in FIELDS[1:]])
+    text = json.dumps(record)
+    without = {name: value for name, value in record.items() if name != field}
+    ways: tuple[Callable[[], bytes], ...] = (
+        text[: chance.randrange(1, len(text))].encode,
+        lambda: text.encode().replace(b'"', b'"\xff', 1),
+        lambda: json.dumps(without).encode(),
+        lambda: json.dumps({**record, field: "n/a"}).encode(),
+        lambda: json.dumps({**record, field: float("nan")}).encode(),
+        lambda: json.dumps({**record, field: float("inf")}).encode(),
+        lambda: json.dumps({**record, "CycleTime": -1}).encode(),
+        lambda: json.dumps({**record, ENGINE: "no such id!\n"}).encode(),
+        lambda: b"",
+    )
+    return chance.choice(ways)()

@@ -1,0 +1,97 @@
+import numpy as np
+import pytest
+
+from scoring.errors import ModelError, SignatureError
+from scoring.model import Model
+from scoring.signature import GOLDEN_KEY, SIGNATURE_KEY, Field, Golden, Signature
+from tests.onnx_models import WINDOW, expected_outputs, signature, tiny_model
+
+
+def windows(count: int = 3) -> np.ndarray:
+    return np.random.default_rng(1).uniform(0, 100, (count, WINDOW, 25)).astype(np.float32)
+
+
+def test_a_model_answers_with_probabilities_and_rul() -> None:
+    outputs = Model(tiny_model()).predict(windows())
+    expected = expected_outputs(windows())
+    np.testing.assert_allclose(outputs.probabilities, expected["probabilities"], atol=1e-6)
+    np.testing.assert_allclose(outputs.rul, expected["rul"], atol=1e-4)
+
+
+def test_equal_files_have_equal_versions_and_others_do_not() -> None:
+    assert Model(tiny_model()).version == Model(tiny_model()).version
+    assert Model(tiny_model()).version != Model(tiny_model(signature(name="other"))).version
+
+
+def test_a_model_that_does_not_reproduce_its_golden_windows_is_refused() -> None:
+    outputs = expected_outputs(windows())
+    outputs["probabilities"][1, 0] += 0.01
+    with pytest.raises(ModelError, match=r"probabilities here that is 0\.01 off training's"):
+        Model(tiny_model(golden=Golden(windows(), outputs)))
+
+
+def test_a_golden_output_of_nan_is_refused_too() -> None:
+    outputs = expected_outputs(windows())
+    outputs["rul"][0, 0] = np.nan
+    with pytest.raises(ModelError, match="rul here"):
+        Model(tiny_model(golden=Golden(windows(), outputs)))
+
+
+@pytest.mark.parametrize("key", [SIGNATURE_KEY, GOLDEN_KEY])
+def test_a_model_without_metadata_is_refused_by_the_name_of_what_it_lacks(key: str) -> None:
+    with pytest.raises(ModelError, match=key):
+        Model(tiny_model(leave_out=(key,)))
+
+
+def test_a_graph_of_another_shape_than_its_signature_says_is_refused() -> None:
+    with pytest.raises(ModelError, match=r"takes \{'telemetry': \[5, 30\]\}"):
+        Model(tiny_model(width=30))
+    with pytest.raises(ModelError, match="answers"):
+        Model(tiny_model(signature(classes=("a", "b"), edges=(1.0,), alert={})))
+
+
+def test_bytes_that_are_no_model_are_refused_with_the_files_name(tmp_path) -> None:
+    path = tmp_path / "broken.onnx"
+    path.write_bytes(b"not a model")
+    with pytest.raises(ModelError, match=r"broken\.onnx"):
+        Model.load(path)
+    with pytest.raises(ModelError, match="cannot be read"):
+        Model.load(tmp_path / "absent.onnx")
+
+
+def test_a_signature_survives_its_way_through_json() -> None:
+    assert Signature.from_json(signature().to_json()) == signature()
+
+
+@pytest.mark.parametrize(
+    ("changes", "named"),
+    [
+        ({"window": 0}, "window 0"),
+        ({"window": 10**9}, "window 1000000000"),
+        ({"cycle": "Odometer"}, "'Odometer'"),
+        ({"cycle": ""}, "no cycle field"),
+        ({"edges": (25.0,)}, "4 classes and 1 edges"),
+        ({"alert": {"class": "Gone"}}, "'Gone'"),
+        ({"fields": (Field("a"), Field("a"))}, "different names"),
+        ({"classes": (), "edges": (), "alert": {}, "interval": 0.0}, "nothing to predict"),
+    ],
+)
+def test_a_signature_that_cannot_be_served_is_refused_by_what_is_wrong(changes: dict, named: str) -> None:
+    with pytest.raises(SignatureError, match=named):
+        Signature.from_json(signature(**changes).to_json())
+
+
+@pytest.mark.parametrize(
+    "text", ["", "[]", '{"format": 99}', signature().to_json().replace('"window":5', '"window":"5"')]
+)
+def test_a_signature_that_cannot_be_read_is_refused(text: str) -> None:
+    with pytest.raises(SignatureError):
+        Signature.from_json(text)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "{}", '{"tolerance": 1, "windows": {"shape": [1], "zlib": "AAAA"}, "outputs": {}}']
+)
+def test_golden_windows_that_cannot_be_read_are_refused(text: str) -> None:
+    with pytest.raises(SignatureError, match="golden windows"):
+        Golden.from_json(text)

@@ -88,9 +88,7 @@ def read_rul(path: Path) -> NDArray[np.int64]:
     lines = _read_text(path).splitlines()
     for number, line in enumerate(lines, start=1):
         if not line.strip().isdecimal():
-            raise CmapssError(
-                f"{path}, line {number}: expected one whole number of cycles, found {_shown(line)}"
-            )
+            raise CmapssError(f"{path}, line {number}: expected one whole number of cycles, found {_shown(line)}")
     if not lines:
         raise CmapssError(f"{path}: expected one row for each engine, found none")
     return np.array([int(line) for line in lines], dtype=np.int64)
@@ -125,9 +123,7 @@ def _read_text(path: Path) -> str:
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
         found = content[error.start]
-        raise CmapssError(
-            f"{path}, line {line}: expected ASCII text, found the byte 0x{found:02x}"
-        ) from error
+        raise CmapssError(f"{path}, line {line}: expected ASCII text, found the byte 0x{found:02x}") from error
 
 
 def _write_text(path: Path, text: str) -> None:

@@ -9,10 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scoring.cmapss import Trajectories
-
-
-class LabelError(ValueError):
-    """Class edges or names contradict each other, or the RUL file does not belong to its trajectories."""
+from training.errors import DataError, LabelError
 
 
 @dataclass(frozen=True)
@@ -29,9 +26,7 @@ class Classes:
 
     def __post_init__(self) -> None:
         if len(self.names) != len(self.edges) + 1 or len(set(self.names)) != len(self.names):
-            raise LabelError(
-                f"classes {self.names} with edges {self.edges}: give one more name than edges, each once"
-            )
+            raise LabelError(f"classes {self.names} with edges {self.edges}: give one more name than edges, each once")
         if any(low >= high for low, high in pairwise(self.edges)):
             raise LabelError(f"class edges {self.edges}: give them in rising order")
 
@@ -40,9 +35,7 @@ class Classes:
         return np.searchsorted(np.asarray(self.edges), rul, side="left").astype(np.int64)
 
 
-def remaining_useful_life(
-    trajectories: Trajectories, after_last: NDArray[np.int64] | None = None
-) -> NDArray[np.int64]:
+def remaining_useful_life(trajectories: Trajectories, after_last: NDArray[np.int64] | None = None) -> NDArray[np.int64]:
     """The cycles that are left after each row, int64 [rows].
 
     Args:
@@ -50,12 +43,12 @@ def remaining_useful_life(
         after_last: The RUL of each engine after its last row, [engines]; None: all ran to failure.
 
     Raises:
-        LabelError: `after_last` has another number of engines than the trajectories.
+        DataError: `after_last` has another number of engines than the trajectories.
     """
     if after_last is None:
         after_last = np.zeros(trajectories.engines, dtype=np.int64)
     if len(after_last) != trajectories.engines:
-        raise LabelError(
+        raise DataError(
             f"RUL of {len(after_last)} engines for trajectories of {trajectories.engines}: "
             "give the RUL file that belongs to the test file"
         )

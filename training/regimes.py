@@ -16,7 +16,7 @@ GRID = 512
 MOST = 8
 """The largest number of regimes that is tried."""
 # Distances are compared in whole numbers, and settings are cut to -GRID..2 GRID: three of them stay below 2**24.
-_LOWEST, _HIGHEST = -float(GRID), 2.0 * GRID
+LOWEST, HIGHEST = -float(GRID), 2.0 * GRID
 # More regimes are worth having if the sensors' variance within regimes falls by more than this factor.
 _WORTH = 1.1
 _SAMPLE = 20_000
@@ -42,9 +42,7 @@ class Regimes:
         return len(self.centres)
 
     @classmethod
-    def fit(
-        cls, settings: NDArray[np.float64], sensors: NDArray[np.float64], count: int | None, seed: int
-    ) -> Regimes:
+    def fit(cls, settings: NDArray[np.float64], sensors: NDArray[np.float64], count: int | None, seed: int) -> Regimes:
         """Find the regimes by k-means on the settings.
 
         Args:
@@ -76,9 +74,7 @@ class Regimes:
         missing = np.isnan(settings)
         present = np.where(missing, np.float32(0), np.float32(1))
         raw = np.where(missing, np.float32(0), settings)
-        grid = np.rint(
-            np.clip((raw - self.offset) * self.scale, np.float32(_LOWEST), np.float32(_HIGHEST))
-        )
+        grid = np.rint(np.clip((raw - self.offset) * self.scale, np.float32(LOWEST), np.float32(HIGHEST)))
         distances = np.matmul(grid * present, -2 * self.centres.T) + np.matmul(present, self.centres.T**2)
         return np.argmin(distances, axis=-1)
 

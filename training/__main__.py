@@ -1,0 +1,160 @@
+"""Command line: `python -m training fit | evaluate | fetch`."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import joblib
+
+from scoring.errors import ScoringError
+from scoring.model import Model
+from training.console import note, say
+from training.dataset import default_directory, load_test, load_training
+from training.errors import DataError, TrainingError
+from training.evaluation import Figures, evaluate
+from training.export import export, predict_by_graph, verify
+from training.fetch import URL, fetch
+from training.fitting import fit
+from training.labels import Classes
+from training.recipe import Recipe
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command; 0 if it did what was asked, 2 if it could not, with one line on stderr that says why."""
+    options = _parser().parse_args(arguments)
+    try:
+        options.command(options)
+    except (TrainingError, ScoringError, OSError) as error:
+        note(f"error: {error}")
+        return 2
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m training", description=__doc__)
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    fitting = commands.add_parser("fit", help="train a model and export it as one ONNX file")
+    _add_data(fitting)
+    fitting.add_argument("--out", type=Path, required=True, help="the ONNX file to write")
+    fitting.add_argument("--name", help="the model's name; default: the subset's, in small letters")
+    fitting.add_argument(
+        "--edges",
+        type=float,
+        nargs="+",
+        default=list(Classes().edges),
+        metavar="CYCLES",
+        help="upper edges of the RUL classes but the last; default: 25 75 150",
+    )
+    fitting.add_argument("--classes", nargs="+", default=list(Classes().names), metavar="NAME")
+    fitting.add_argument("--cap", type=float, default=Recipe().cap, help="where RUL is cut; default: 125")
+    fitting.set_defaults(command=_fit)
+
+    evaluation = commands.add_parser("evaluate", help="score the test engines and compare with the truth")
+    evaluation.add_argument("model", type=Path, help="an ONNX file that `fit` wrote")
+    _add_data(evaluation)
+    evaluation.add_argument("--json", action="store_true", help="print JSON")
+    evaluation.set_defaults(command=_evaluate)
+
+    fetching = commands.add_parser("fetch", help="bring NASA's C-MAPSS data")
+    fetching.add_argument("--url", default=URL, help="of the zip")
+    fetching.add_argument("--out", type=Path, default=Path("data/cmapss"), help="default: data/cmapss")
+    fetching.set_defaults(command=_fetch)
+    return parser
+
+
+def _add_data(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--data",
+        type=Path,
+        default=default_directory(),
+        help="directory of the C-MAPSS files; default: CMAPSS_DIR, else data/cmapss",
+    )
+    parser.add_argument("--subset", default="FD003", help="such as FD003, the default")
+
+
+def _fit(options: argparse.Namespace) -> None:
+    recipe = Recipe(classes=Classes(tuple(options.classes), tuple(options.edges)), cap=options.cap)
+    data = load_training(options.data, options.subset)
+    note(f"{data.name}: {data.trajectories.engines} engines, {len(data.rul)} cycles")
+    fitted = fit(recipe, data, note)
+    figures = {"cross-validation": fitted.figures.as_dict()}
+    shown = {"cross-validation": fitted.figures}
+    checked = data.windows()
+    try:
+        test = load_test(options.data, options.subset)
+    except DataError as error:
+        note(f"no test figures: {error}")
+    else:
+        note("evaluating on the test engines")
+        checked = test.windows()
+        draft = Model(export("draft", fitted, data, {}))
+        shown["test"] = evaluate(
+            *predict_by_graph(draft, checked),
+            test.rul,
+            test.trajectories.units,
+            recipe.classes,
+            recipe.cap,
+        )
+        figures["test"] = shown["test"].as_dict()
+    content = export(options.name or options.subset.lower(), fitted, data, figures)
+    verification = verify(content, fitted.pipeline, checked)
+    options.out.parent.mkdir(parents=True, exist_ok=True)
+    options.out.write_bytes(content)
+    joblib.dump(fitted.pipeline, options.out.with_suffix(".joblib"))
+    say(_table(shown))
+    say(
+        f"{options.out}: {len(content) / 1e6:.2f} MB; graph against scikit-learn on {verification.windows} windows: "
+        f"probabilities within {verification.probability:.1e}, RUL within {verification.rul:.1e} cycles, "
+        f"{verification.labels} labels differ"
+    )
+
+
+def _evaluate(options: argparse.Namespace) -> None:
+    model = Model.load(options.model)
+    signature = model.signature
+    test = load_test(options.data, options.subset)
+    figures = evaluate(
+        *predict_by_graph(model, test.windows(signature.window)),
+        test.rul,
+        test.trajectories.units,
+        Classes(signature.classes, signature.edges),
+        signature.rul_cap or float("inf"),
+    )
+    if options.json:
+        say(json.dumps({"model": signature.name, "data": options.subset, **figures.as_dict()}, indent=2))
+    else:
+        say(_table({f"test {options.subset}": figures}))
+
+
+def _fetch(options: argparse.Namespace) -> None:
+    def progress(have: int, total: int | None) -> None:
+        of = f" of {total / 1e6:.1f}" if total else ""
+        note(f"{have / 1e6:.1f}{of} MB", passing=True)
+
+    paths = fetch(options.out, options.url, progress)
+    say(f"{len(paths)} files in {options.out}, all with the right sums")
+
+
+def _table(figures: dict[str, Figures]) -> str:
+    rows = [
+        ("", list(figures)),
+        ("rows", [f"{each.rows}" for each in figures.values()]),
+        ("engines", [f"{each.engines}" for each in figures.values()]),
+        ("accuracy, four classes", [f"{each.accuracy:.3f}" for each in figures.values()]),
+        ("macro-F1", [f"{each.macro_f1:.3f}" for each in figures.values()]),
+        ("RMSE, every cycle", [f"{each.rmse:.2f}" for each in figures.values()]),
+        ("RMSE, last cycle", [f"{each.rmse_last:.2f}" for each in figures.values()]),
+        ("NASA score, last cycle", [f"{each.nasa_score_last:.0f}" for each in figures.values()]),
+        ("calibration error", [f"{each.calibration_error:.3f}" for each in figures.values()]),
+        ("coverage of low..high", [f"{each.coverage:.3f}" for each in figures.values()]),
+    ]
+    return "\n".join(f"{name:24}" + "".join(f"{cell:>18}" for cell in cells) for name, cells in rows)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

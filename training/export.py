@@ -1,0 +1,146 @@
+"""From a fitted pipeline to the one file that a device needs: graph, signature, golden windows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.metadata import version
+from typing import Any
+
+import numpy as np
+import onnx
+from sklearn.pipeline import Pipeline
+
+from scoring.model import Model
+from scoring.signature import (
+    GOLDEN_KEY,
+    PROBABILITIES,
+    RUL,
+    SIGNATURE_KEY,
+    Golden,
+    Signature,
+)
+from scoring.telemetry import CYCLE, FIELDS
+from training.dataset import Dataset
+from training.errors import ExportError
+from training.fitting import Fitted
+from training.graph import to_onnx
+from training.windows import FloatArray
+
+TOLERANCE = 1e-5
+"""The largest difference of a probability between graph and pipeline."""
+
+# Bounds the memory that a call takes.
+_BATCH = 1024
+_LIBRARIES = ("numpy", "onnx", "onnxruntime", "scikit-learn", "skl2onnx", "turbofan-edge")
+
+
+@dataclass(frozen=True)
+class Verification:
+    """How far the graph is from the pipeline that it was made from.
+
+    Attributes:
+        windows: How many windows were compared.
+        probability: The largest absolute difference of a probability.
+        rul: The largest absolute difference of low, median or high, in cycles.
+        labels: How many windows have another most probable class.
+    """
+
+    windows: int
+    probability: float
+    rul: float
+    labels: int
+
+
+def export(name: str, fitted: Fitted, data: Dataset, figures: Mapping[str, Any]) -> bytes:
+    """The ONNX file of a fitted pipeline; the same bytes for the same pipeline, data and figures.
+
+    Args:
+        name: The model's name, such as fd003.
+        fitted: What `fit` returned.
+        data: What it was fitted on.
+        figures: What the model reached, by data set and measure.
+    """
+    prognosis = fitted.pipeline[-1]
+    window, fields = fitted.pipeline[0].window_, len(FIELDS)
+    signature = Signature(
+        name=name,
+        fields=FIELDS,
+        window=window,
+        cycle=CYCLE,
+        classes=prognosis.classes.names,
+        edges=prognosis.classes.edges,
+        rul_cap=prognosis.cap,
+        interval=prognosis.intervals.share,
+        data={
+            "name": data.name,
+            "sha256": data.sha256,
+            "rows": len(data.rul),
+            "engines": data.trajectories.engines,
+        },
+        versions={library: version(library) for library in _LIBRARIES},
+        figures=figures,
+        alert={"class": prognosis.classes.names[0], "threshold": fitted.alert},
+    )
+    golden = _golden(fitted.pipeline, data)
+    model = to_onnx(fitted.pipeline, window, fields)
+    onnx.helper.set_model_props(model, {SIGNATURE_KEY: signature.to_json(), GOLDEN_KEY: golden.to_json()})
+    onnx.checker.check_model(model, full_check=True)
+    return bytes(model.SerializeToString(deterministic=True))
+
+
+def predict(pipeline: Pipeline, windows: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """What the pipeline itself says: probabilities [rows, classes], and low, median, high [rows, 3]."""
+    features = pipeline[:-1].transform(windows)
+    return pipeline[-1].predict_proba(features), pipeline[-1].predict(features)
+
+
+def predict_by_graph(model: Model, windows: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """What the exported graph says, in the shapes of `predict`."""
+    outputs = [model.predict(windows[start : start + _BATCH]) for start in range(0, max(1, len(windows)), _BATCH)]
+    return (
+        np.concatenate([each.probabilities for each in outputs]),
+        np.concatenate([each.rul for each in outputs]),
+    )
+
+
+def verify(content: bytes, pipeline: Pipeline, windows: FloatArray) -> Verification:
+    """Run the graph and the pipeline it was made from on the same windows.
+
+    Raises:
+        ExportError: A probability differs by more than the tolerance, or a value is NaN.
+        ModelError: A device would refuse the file.
+    """
+    probabilities, rul = predict_by_graph(Model(content), windows)
+    expected_probabilities, expected_rul = predict(pipeline, windows)
+    result = Verification(
+        windows=len(windows),
+        probability=float(np.abs(probabilities - expected_probabilities).max(initial=0.0)),
+        rul=float(np.abs(rul - expected_rul).max(initial=0.0)),
+        labels=int((probabilities.argmax(axis=1) != expected_probabilities.argmax(axis=1)).sum()),
+    )
+    # Asked this way round, NaN fails too.
+    if not (result.probability <= TOLERANCE and np.isfinite(result.rul)):
+        raise ExportError(
+            f"the graph's probabilities are up to {result.probability:.2g} off the pipeline's, at most "
+            f"{TOLERANCE:.0e} is allowed; install the locked versions of skl2onnx and onnxruntime"
+        )
+    return result
+
+
+def _golden(pipeline: Pipeline, data: Dataset) -> Golden:
+    """Windows of every kind that a device meets, of the engine that lived longest, with the pipeline's outputs."""
+    trajectories = data.trajectories
+    engine = int(np.argmax(trajectories.lengths)) + 1
+    windows = data.windows()[trajectories.units == engine]
+    ages = np.asarray([0, 4, 19, 49, len(windows) // 2, len(windows) - 60, len(windows) - 20, len(windows) - 1])
+    chosen = windows[np.clip(ages, 0, len(windows) - 1)]
+    # A gap of ten cycles, a sensor that is silent, a setting that is missing once, scattered holes.
+    chosen[4, -20:-10] = np.nan
+    chosen[5, :, 14] = np.nan
+    chosen[6, -2, 2] = np.nan
+    holes = np.random.default_rng(0).random(chosen[7].shape) < 0.1
+    holes[:, 0] = False
+    chosen[7][holes] = np.nan
+    probabilities, rul = predict(pipeline, chosen)
+    return Golden(chosen, {PROBABILITIES: probabilities, RUL: rul})

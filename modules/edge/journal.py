@@ -122,7 +122,7 @@ class Journal:
         self.outbox_entries, outbox = self._load("outbox", "length(body) + length(properties)")
         self.bytes = inbox + outbox
         """What inbox and outbox take."""
-        self._leftover = self._connection.execute("SELECT coalesce(max(seq), 0) FROM inbox").fetchone()[0]
+        self._leftover = int(self._connection.execute("SELECT coalesce(max(seq), 0) FROM inbox").fetchone()[0])
 
     def accept(self, topic: str, body: bytes) -> bool:
         """Store an input; False where there is no room, or the disk does not take it."""

@@ -53,14 +53,18 @@ class Metrics:
         return prometheus_client.generate_latest(self._registry)
 
     @asynccontextmanager
-    async def served(self, listen: str, healthy: Callable[[], bool]) -> AsyncIterator[None]:
-        """Serve GET /metrics and GET /health at `host:port` for as long as the context is open; "" serves nothing.
+    async def served(self, listen: str, healthy: Callable[[], bool]) -> AsyncIterator[str]:
+        """Serve GET /metrics and GET /health at `host:port` while the context is open, and give the address.
+
+        Args:
+            listen: Where to; "" serves nothing.
+            healthy: What /health answers.
 
         Raises:
             ValueError: `listen` is not of the form `host:port`.
         """
         if not listen:
-            yield
+            yield ""
             return
         host, _, port = listen.rpartition(":")
         if not host or not port.isdecimal():
@@ -71,7 +75,8 @@ class Metrics:
         await runner.setup()
         await web.TCPSite(runner, host, int(port)).start()
         try:
-            yield
+            bound_host, bound_port = runner.addresses[0][:2]
+            yield f"{bound_host}:{bound_port}"
         finally:
             await runner.cleanup()
 

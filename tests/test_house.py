@@ -1,0 +1,72 @@
+"""Holds the packages to the arrows of docs/architecture.md: training -> scoring <- modules."""
+
+import ast
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+TRAINING_ONLY = {
+    "sklearn",
+    "skl2onnx",
+    "joblib",
+    "pandas",
+    "matplotlib",
+    "scipy",
+    "onnx",
+    "pickle",
+    "shelve",
+    "marshal",
+}
+MAY_IMPORT = {
+    "scoring": {"scoring", "numpy", "onnxruntime", "aiohttp"},
+    "modules": {"modules", "scoring", "numpy", "aiohttp", "azure", "paho", "prometheus_client"},
+    "simulator": {"simulator", "scoring", "numpy", "aiohttp", "cryptography", "lark", "rich"},
+    "training": {"training", "scoring", "numpy", "sklearn", "skl2onnx", "joblib", "matplotlib", "onnx", "onnxruntime"},
+}
+
+
+def imported(package: str) -> dict[str, set[str]]:
+    """By file, the top-level names that it imports."""
+    found: dict[str, set[str]] = {}
+    for path in sorted((ROOT / package).rglob("*.py")):
+        names: set[str] = set()
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Import):
+                names |= {alias.name.partition(".")[0] for alias in node.names}
+            elif isinstance(node, ast.ImportFrom):
+                names.add((node.module or "").partition(".")[0])
+        found[str(path.relative_to(ROOT))] = names
+    return found
+
+
+@pytest.mark.parametrize("package", MAY_IMPORT)
+def test_a_package_imports_only_what_its_place_in_the_house_allows(package: str) -> None:
+    for file, names in imported(package).items():
+        foreign = names - MAY_IMPORT[package] - set(sys.stdlib_module_names)
+        assert not foreign, f"{file} imports {sorted(foreign)}"
+
+
+@pytest.mark.parametrize("package", ["scoring", "modules"])
+def test_nothing_on_a_device_can_unpickle(package: str) -> None:
+    for file, names in imported(package).items():
+        assert not names & TRAINING_ONLY, f"{file} imports {sorted(names & TRAINING_ONLY)}"
+
+
+@pytest.mark.parametrize("module", ["modules.rulclassifier.main", "modules.telemetrysource.main"])
+def test_a_module_starts_where_training_is_not_installed(module: str) -> None:
+    program = f"""
+import sys
+
+class Absent:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in {TRAINING_ONLY - {"pickle", "shelve", "marshal"}!r}:
+            raise ModuleNotFoundError(name)
+
+sys.meta_path.insert(0, Absent())
+import {module}
+"""
+    subprocess.run([sys.executable, "-c", program], check=True, env=os.environ, cwd=ROOT)

@@ -95,8 +95,7 @@ def _fit(options: argparse.Namespace) -> None:
         draft = Model(export("draft", fitted, data, {}))
         shown["test"] = evaluate(
             *predict_by_graph(draft, checked),
-            test.rul,
-            test.trajectories.units,
+            test,
             recipe.classes,
             recipe.cap,
         )
@@ -120,8 +119,7 @@ def _evaluate(options: argparse.Namespace) -> None:
     test = load_test(options.data, options.subset)
     figures = evaluate(
         *predict_by_graph(model, test.windows(signature.window)),
-        test.rul,
-        test.trajectories.units,
+        test,
         Classes(signature.classes, signature.edges),
         signature.rul_cap or float("inf"),
     )

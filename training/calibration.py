@@ -2,14 +2,31 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import minimize_scalar
+from scipy.optimize import minimize_scalar  # type: ignore[import-untyped]
+
+from training.intervals import Intervals
 
 FloatArray = NDArray[np.float32]
 
 SMALLEST = 1e-6
 """Probabilities are kept this far from 0 before they are raised to a power."""
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """What cross-validation adds to averaged estimators.
+
+    Attributes:
+        power: To which probabilities are raised.
+        intervals: Low and high around the median.
+    """
+
+    power: float
+    intervals: Intervals
 
 
 def sharpness(probabilities: FloatArray, labels: NDArray[np.int64]) -> float:
@@ -35,4 +52,4 @@ def sharpness(probabilities: FloatArray, labels: NDArray[np.int64]) -> float:
 def sharpened(probabilities: FloatArray, power: float) -> FloatArray:
     """Probabilities float32 [rows, classes] raised to a power, with sum 1 again."""
     raised = np.maximum(probabilities, np.float32(SMALLEST)) ** np.float32(power)
-    return (raised / raised.sum(axis=1, keepdims=True)).astype(np.float32)
+    return np.asarray(raised / raised.sum(axis=1, keepdims=True), dtype=np.float32)

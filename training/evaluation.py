@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.metrics import accuracy_score, f1_score
 
+from training.dataset import Dataset
 from training.labels import Classes
 
 FloatArray = NDArray[np.float32]
@@ -51,27 +52,19 @@ class Figures:
         return {key: _rounded(value) for key, value in asdict(self).items()}
 
 
-def evaluate(
-    probabilities: FloatArray,
-    intervals: FloatArray,
-    rul: NDArray[np.int64],
-    units: NDArray[np.int64],
-    classes: Classes,
-    cap: float,
-) -> Figures:
+def evaluate(probabilities: FloatArray, intervals: FloatArray, data: Dataset, classes: Classes, cap: float) -> Figures:
     """Figures of predictions against the truth.
 
     Args:
         probabilities: float32 [rows, classes].
         intervals: float32 [rows, 3], low, median and high RUL in cycles.
-        rul: int64 [rows], true RUL in cycles, not cut.
-        units: int64 [rows], the engine of each row, rising.
+        data: What was predicted, with the truth.
         classes: The RUL classes.
         cap: Where the truth is cut for errors of the median, in cycles.
     """
+    rul, last = data.rul, data.last
     truth, labels, found = np.minimum(rul, cap), classes.of(rul), probabilities.argmax(axis=1)
     low, median, high = intervals.astype(np.float64).T
-    last = np.append(np.flatnonzero(np.diff(units)), len(units) - 1)
     covered = (low <= rul) & (rul <= high)
     every = list(range(len(classes.names)))
     by_class = {
@@ -117,7 +110,7 @@ def calibration_error(probabilities: FloatArray, labels: NDArray[np.int64]) -> f
     return float(np.abs(gaps).sum() / len(labels))
 
 
-def _rounded(value: Any) -> Any:
+def _rounded(value: object) -> object:
     if isinstance(value, dict):
         return {key: _rounded(each) for key, each in value.items()}
     return round(value, 4) if isinstance(value, float) else value

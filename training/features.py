@@ -9,7 +9,7 @@ computation in ONNX.
 
 from __future__ import annotations
 
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,7 +42,6 @@ class WindowFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         cycle: Column of the cycle.
         settings: Columns of the operational settings.
         regimes: Number of operating regimes; None: as many as explain the sensors.
-        seed: Seed of the regimes' search.
     """
 
     def __init__(
@@ -52,16 +51,14 @@ class WindowFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         cycle: int = 0,
         settings: tuple[int, ...] = (1, 2, 3),
         regimes: int | None = None,
-        seed: int = 0,
     ) -> None:
         self.means = means
         self.slopes = slopes
         self.cycle = cycle
         self.settings = settings
         self.regimes = regimes
-        self.seed = seed
 
-    def fit(self, x: FloatArray, y: Any = None) -> Self:  # noqa: ARG002 - scikit-learn's signature
+    def fit(self, x: FloatArray, y: object = None) -> Self:  # noqa: ARG002 - scikit-learn's signature
         """Learn the regimes and each one's mean and standard deviation of every sensor.
 
         Args:
@@ -71,7 +68,7 @@ class WindowFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         newest = x[:, -1, :].astype(np.float64)
         others = [c for c in range(x.shape[2]) if c != self.cycle and c not in self.settings]
         self.window_ = x.shape[1]
-        self.regimes_ = Regimes.fit(newest[:, list(self.settings)], newest[:, others], self.regimes, self.seed)
+        self.regimes_ = Regimes.fit(newest[:, list(self.settings)], newest[:, others], self.regimes)
         regime = self.regimes_.of(x[:, -1, list(self.settings)])
         mean, scale = _standardisation(newest[:, others], regime, self.regimes_.count)
         varying = np.flatnonzero(scale.any(axis=0))
@@ -85,7 +82,7 @@ class WindowFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     @property
     def n_features_out_(self) -> int:
         """How many features a window has."""
-        return len(self.sensors_) * self.bank_.shape[1] + 1
+        return len(self.sensors_) * int(self.bank_.shape[1]) + 1
 
     def transform(self, x: FloatArray) -> FloatArray:
         """Features of raw windows.

@@ -12,10 +12,10 @@ from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import GroupKFold
 from sklearn.pipeline import Pipeline
-from threadpoolctl import threadpool_limits
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from training.alert import alert_threshold
-from training.calibration import sharpened, sharpness
+from training.calibration import Calibration, sharpened, sharpness
 from training.dataset import Dataset
 from training.errors import DataError
 from training.evaluation import Figures, evaluate
@@ -48,7 +48,7 @@ def fit(recipe: Recipe, data: Dataset, progress: Progress) -> Fitted:
     Raises:
         DataError: There are too few engines, or all rows are of one class.
     """
-    x, units = data.windows(), data.trajectories.units
+    x = data.windows()
     labels = recipe.classes.of(data.rul)
     folds = min(recipe.folds, data.trajectories.engines)
     if folds < 2 or len(np.unique(labels)) < 2:
@@ -57,35 +57,28 @@ def fit(recipe: Recipe, data: Dataset, progress: Progress) -> Fitted:
             "training needs at least 2 engines and rows of at least 2 classes"
         )
     pipeline = recipe.pipeline()
-    probabilities, median = _out_of_fold(pipeline, x, data.rul, units, folds, progress)
+    probabilities, median = _out_of_fold(pipeline, x, data, folds, progress)
     power = sharpness(probabilities, labels)
     intervals = Intervals.fit(median, data.rul, recipe.share)
     probabilities = sharpened(probabilities, power)
     low, high = intervals.around(median)
-    figures = evaluate(
-        probabilities, np.stack([low, median, high], axis=1), data.rul, units, recipe.classes, recipe.cap
-    )
+    figures = evaluate(probabilities, np.stack([low, median, high], axis=1), data, recipe.classes, recipe.cap)
     progress("fitting on all engines")
-    pipeline.set_params(prognosis__power=power, prognosis__intervals=intervals)
+    pipeline.set_params(prognosis__calibration=Calibration(power, intervals))
     _fit_quietly(pipeline, x, data.rul)
     return Fitted(pipeline, figures, alert_threshold(probabilities[:, 0], labels == 0))
 
 
 def _out_of_fold(
-    pipeline: Pipeline,
-    x: FloatArray,
-    rul: NDArray[np.int64],
-    units: NDArray[np.int64],
-    folds: int,
-    progress: Progress,
+    pipeline: Pipeline, x: FloatArray, data: Dataset, folds: int, progress: Progress
 ) -> tuple[FloatArray, FloatArray]:
     """Probabilities and median of every row, from models that had not seen its engine."""
     probabilities = np.zeros((len(x), len(pipeline[-1].classes.names)), dtype=np.float32)
     median = np.zeros(len(x), dtype=np.float32)
-    splits = GroupKFold(folds, shuffle=True, random_state=0).split(x, groups=units)
+    splits = GroupKFold(folds, shuffle=True, random_state=0).split(x, groups=data.trajectories.units)
     for number, (known, unknown) in enumerate(splits, start=1):
         progress(f"cross-validation, fold {number} of {folds}")
-        fold = _fit_quietly(clone(pipeline), x[known], rul[known])
+        fold = _fit_quietly(clone(pipeline), x[known], data.rul[known])
         features = fold[:-1].transform(x[unknown])
         probabilities[unknown] = fold[-1].predict_proba(features)
         median[unknown] = fold[-1].predict_median(features)

@@ -1,4 +1,5 @@
 """The fitted pipeline as an ONNX graph: converters that skl2onnx is told of."""
+# ruff: noqa: ANN401 - skl2onnx has no types: its scopes, operators, containers and nodes are Any
 
 from __future__ import annotations
 
@@ -34,9 +35,8 @@ from skl2onnx.helpers.onnx_helper import select_model_inputs_outputs
 from sklearn.pipeline import Pipeline
 
 from scoring.signature import INPUT_NAME, PROBABILITIES, RUL
-from training.calibration import SMALLEST
+from training.calibration import SMALLEST, Calibration
 from training.features import LARGEST, LIMIT, WindowFeatures
-from training.intervals import Intervals
 from training.prognosis import Prognosis
 from training.regimes import HIGHEST, LOWEST, Regimes
 
@@ -58,7 +58,7 @@ def to_onnx(pipeline: Pipeline, window: int, fields: int) -> onnx.ModelProto:
     Returns:
         A model with input `telemetry` [engines, window, fields] and outputs `probabilities` and `rul`.
     """
-    model = convert_sklearn(
+    model: onnx.ModelProto = convert_sklearn(
         pipeline,
         name="prognosis",
         initial_types=[(INPUT_NAME, FloatTensorType([None, window, fields]))],
@@ -197,14 +197,15 @@ def _prognosis(scope: Any, operator: Any, container: Any) -> None:
     # One row for each class that training saw, with a 1 in its column.
     places = np.eye(len(prognosis.classes.names), dtype=np.float32)[prognosis.labels_]
     probabilities = op(OnnxMatMul, probabilities, places)
-    raised = op(OnnxPow, op(OnnxMax, probabilities, _floats([SMALLEST])), _floats([prognosis.power]))
+    power = 1.0 if prognosis.calibration is None else prognosis.calibration.power
+    raised = op(OnnxPow, op(OnnxMax, probabilities, _floats([SMALLEST])), _floats([power]))
     total = op(OnnxReduceSum, raised, np.asarray([1], dtype=np.int64))
     op(OnnxDiv, raised, total, output_names=[operator.outputs[0].onnx_name]).add_to(scope, container)
 
     share = _mean(op, operator.inputs[classifiers:])
     median = op(OnnxMul, share, _floats([prognosis.cap]))
     median = op(OnnxClip, median, _floats(0), _floats(prognosis.cap))
-    low, high = _around(op, median, prognosis.intervals)
+    low, high = _around(op, median, prognosis.calibration)
     op(OnnxConcat, low, median, high, axis=1, output_names=[operator.outputs[1].onnx_name]).add_to(scope, container)
 
 
@@ -215,10 +216,11 @@ def _mean(op: _Ops, parts: list[Any]) -> Any:
     return op(OnnxMul, total, _floats([1 / len(parts)]))
 
 
-def _around(op: _Ops, median: Any, intervals: Intervals | None) -> tuple[Any, Any]:
+def _around(op: _Ops, median: Any, calibration: Calibration | None) -> tuple[Any, Any]:
     """`Intervals.around`; a piecewise linear function is a sum of ramps that start at its knots."""
-    if intervals is None:
+    if calibration is None:
         return median, median
+    intervals = calibration.intervals
     ramps = op(OnnxRelu, op(OnnxSub, median, intervals.knots[np.newaxis, :]))
     ends = [
         op(OnnxAdd, op(OnnxMatMul, ramps, _bends(intervals.knots, values)), values[:1])

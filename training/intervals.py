@@ -59,7 +59,7 @@ class Intervals:
 
 def _ends(median: FloatArray, rul: NDArray[np.int64], share: float) -> tuple[float, float, float]:
     missed = rul - median
-    # Where nearly all engines outlast the prediction, it is the low end itself, and all that may lie outside lies above.
+    # Where nearly all engines outlast the prediction, it is the low end, and what may lie outside lies above.
     below = min((1 - share) / 2, float(np.mean(missed < 0)))
     low, high = np.quantile(missed, [below, min(1.0, below + share)])
     return float(median.mean()), min(0.0, float(low)), max(0.0, float(high))

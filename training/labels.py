@@ -35,6 +35,10 @@ class Classes:
         return np.searchsorted(np.asarray(self.edges), rul, side="left").astype(np.int64)
 
 
+CMAPSS_CLASSES = Classes()
+"""The classes of the tutorial that this project follows."""
+
+
 def remaining_useful_life(trajectories: Trajectories, after_last: NDArray[np.int64] | None = None) -> NDArray[np.int64]:
     """The cycles that are left after each row, int64 [rows].
 

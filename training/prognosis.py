@@ -8,9 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, clone
 
-from training.calibration import sharpened
-from training.intervals import Intervals
-from training.labels import Classes
+from training.calibration import Calibration, sharpened
+from training.labels import CMAPSS_CLASSES, Classes
 
 FloatArray = NDArray[np.float32]
 
@@ -24,25 +23,23 @@ class Prognosis(BaseEstimator):  # type: ignore[misc]
         classes: The RUL classes.
         cap: RUL is cut here in training, in cycles: how long a healthy engine will last cannot be seen
             (F. O. Heimes, "Recurrent neural networks for remaining useful life estimation", PHM08, 2008).
-        power: To which the averaged probabilities are raised to calibrate them.
-        intervals: Low and high around the median; None: both equal it.
+        calibration: Learned from engines that the estimators had not seen; None: probabilities as they come, and low
+            and high equal to the median.
     """
 
     def __init__(
         self,
         classifiers: tuple[Any, ...],
         regressors: tuple[Any, ...],
-        classes: Classes = Classes(),  # noqa: B008 - frozen
+        classes: Classes = CMAPSS_CLASSES,
         cap: float = 125.0,
-        power: float = 1.0,
-        intervals: Intervals | None = None,
+        calibration: Calibration | None = None,
     ) -> None:
         self.classifiers = classifiers
         self.regressors = regressors
         self.classes = classes
         self.cap = cap
-        self.power = power
-        self.intervals = intervals
+        self.calibration = calibration
 
     def fit(self, x: FloatArray, rul: NDArray[np.int64]) -> Self:
         """Fit every estimator.
@@ -63,17 +60,17 @@ class Prognosis(BaseEstimator):  # type: ignore[misc]
         """Probabilities float32 [rows, classes], calibrated; next to 0 for a class that training did not see."""
         out = np.zeros((len(x), len(self.classes.names)), dtype=np.float32)
         out[:, self.labels_] = np.mean([each.predict_proba(x) for each in self.classifiers_], axis=0)
-        return sharpened(out, self.power)
+        return out if self.calibration is None else sharpened(out, self.calibration.power)
 
     def predict_median(self, x: FloatArray) -> FloatArray:
         """The median RUL, float32 [rows], in cycles from 0 to the cap."""
         mean = np.mean([each.predict(x) for each in self.regressors_], axis=0)
-        return np.clip(mean * self.cap, 0.0, self.cap).astype(np.float32)
+        return np.asarray(np.clip(mean * self.cap, 0.0, self.cap), dtype=np.float32)
 
     def predict(self, x: FloatArray) -> FloatArray:
         """Low, median and high RUL, float32 [rows, 3], in cycles, never falling; only high goes beyond the cap."""
         median = self.predict_median(x)
-        if self.intervals is None:
+        if self.calibration is None:
             return np.stack([median] * 3, axis=1)
-        low, high = self.intervals.around(median)
+        low, high = self.calibration.intervals.around(median)
         return np.stack([low, median, high], axis=1)

@@ -11,7 +11,7 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from training.features import WindowFeatures
-from training.labels import Classes
+from training.labels import CMAPSS_CLASSES, Classes
 from training.prognosis import Prognosis
 
 
@@ -42,7 +42,7 @@ class Recipe:
     epochs: int = 12
     folds: int = 3
     share: float = 0.8
-    classes: Classes = Classes()
+    classes: Classes = CMAPSS_CLASSES
     cap: float = 125.0
 
     def pipeline(self) -> Pipeline:

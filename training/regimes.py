@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.cluster import KMeans
-from threadpoolctl import threadpool_limits
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 FloatArray = NDArray[np.float32]
 
@@ -42,17 +42,16 @@ class Regimes:
         return len(self.centres)
 
     @classmethod
-    def fit(cls, settings: NDArray[np.float64], sensors: NDArray[np.float64], count: int | None, seed: int) -> Regimes:
+    def fit(cls, settings: NDArray[np.float64], sensors: NDArray[np.float64], count: int | None) -> Regimes:
         """Find the regimes by k-means on the settings.
 
         Args:
             settings: [rows, settings]; rows with a missing setting are left out.
             sensors: [rows, sensors], whose variance tells how many regimes there are.
             count: How many; None: the fewest after which more would hardly explain the sensors any better.
-            seed: Of k-means and of the sample of rows that is looked at.
         """
         rows = np.flatnonzero(~np.isnan(settings).any(axis=1))
-        rows = np.random.default_rng(seed).permutation(rows)[:_SAMPLE]
+        rows = np.random.default_rng(0).permutation(rows)[:_SAMPLE]
         settings, sensors = settings[rows], sensors[rows]
         offset = settings.min(axis=0)
         spread = np.ptp(settings, axis=0)
@@ -62,7 +61,7 @@ class Regimes:
         candidates = range(1, min(MOST, distinct) + 1) if count is None else [min(count, distinct)]
         # One thread: k-means adds up in the threads' order, and its centres would differ from run to run.
         with threadpool_limits(limits=1):
-            found = [KMeans(each, n_init=4, random_state=seed).fit(grid) for each in candidates]
+            found = [KMeans(each, n_init=4, random_state=0).fit(grid) for each in candidates]
         within = np.array([_variance_within(sensors, each.labels_) for each in found])
         best = found[int(np.flatnonzero(within <= _WORTH * within.min())[0])]
         order = np.argsort(-np.bincount(best.labels_), kind="stable")
@@ -76,7 +75,7 @@ class Regimes:
         raw = np.where(missing, np.float32(0), settings)
         grid = np.rint(np.clip((raw - self.offset) * self.scale, np.float32(LOWEST), np.float32(HIGHEST)))
         distances = np.matmul(grid * present, -2 * self.centres.T) + np.matmul(present, self.centres.T**2)
-        return np.argmin(distances, axis=-1)
+        return np.asarray(np.argmin(distances, axis=-1), dtype=np.int64)
 
 
 def _variance_within(sensors: NDArray[np.float64], regime: NDArray[np.int32]) -> float:

@@ -69,11 +69,8 @@ def read_trajectories(path: Path) -> Trajectories:
         CmapssError: The file cannot be read, has no rows, or a row is not as the format says.
     """
     text = _read_text(path)
-    try:
-        table = np.loadtxt(io.StringIO(text), dtype=np.float64, comments=None, ndmin=2)
-    except ValueError:
-        table = None
-    if table is None or not _well_formed(table):
+    table = _table(text)
+    if table is None:
         raise CmapssError(f"{path}{_first_fault(text)}")
     units, cycles = table[:, 0].astype(np.int64), table[:, 1].astype(np.int64)
     return Trajectories(units, cycles, np.ascontiguousarray(table[:, 1:]))
@@ -134,20 +131,30 @@ def _write_text(path: Path, text: str) -> None:
     path.write_bytes(content)
 
 
+def _table(text: str) -> NDArray[np.float64] | None:
+    """The numbers of a well-formed text, float64 [rows, 26]."""
+    if not text.strip():
+        return None
+    try:
+        table = np.loadtxt(io.StringIO(text), dtype=np.float64, comments=None, ndmin=2)
+    except ValueError:
+        return None
+    return table if _well_formed(table) else None
+
+
 def _well_formed(table: NDArray[np.float64]) -> bool:
-    if table.shape[0] == 0 or table.shape[1] != COLUMNS or not np.isfinite(table).all():
+    if table.shape[1] != COLUMNS or not np.isfinite(table).all():
         return False
     units, cycles = table[:, 0], table[:, 1]
-    new = np.diff(units, prepend=0.0) == 1
-    same = np.diff(units, prepend=0.0) == 0
-    following = np.diff(cycles, prepend=0.0) == 1
-    return bool(np.all((new & (cycles == 1)) | (same & following)))
+    new = (np.diff(units, prepend=0.0) == 1) & (cycles == 1)
+    following = (np.diff(units, prepend=0.0) == 0) & (np.diff(cycles, prepend=0.0) == 1)
+    return bool(new[0] and np.all(new | following))
 
 
 def _first_fault(text: str) -> str:
     """What is wrong with a text that is not well formed, with the line, to be put after the file's name."""
     unit = cycle = 0
-    for number, line in enumerate(text.splitlines(), start=1):
+    for number, line in enumerate(text.split("\n"), start=1):
         if not line.strip():
             continue
         cells = line.split()
@@ -157,10 +164,9 @@ def _first_fault(text: str) -> str:
             if not _is_number(cell):
                 return f", line {number}, column {column}: expected a finite number, found {_shown(cell)}"
         found = (float(cells[0]), float(cells[1]))
-        if found not in ((unit, cycle + 1), (unit + 1, 1)) or found[0] == 0:
-            expected = f"unit {unit + 1} cycle 1"
-            if unit:
-                expected = f"unit {unit} cycle {cycle + 1} or {expected}"
+        allowed = [(unit, cycle + 1), (unit + 1, 1)] if unit else [(1, 1)]
+        if found not in allowed:
+            expected = " or ".join(f"unit {each} cycle {following}" for each, following in allowed)
             return f", line {number}: expected {expected}, found unit {cells[0]} cycle {cells[1]}"
         unit, cycle = int(found[0]), int(found[1])
     return ": expected rows of 26 columns, found none"
@@ -168,7 +174,8 @@ def _first_fault(text: str) -> str:
 
 def _is_number(cell: str) -> bool:
     try:
-        return bool(np.isfinite(float(cell)))
+        # float() takes 1_000, which no other reader does.
+        return "_" not in cell and bool(np.isfinite(float(cell)))
     except ValueError:
         return False
 

@@ -1,0 +1,67 @@
+"""A small machine that wears out, a model of it, and the real data where it can be found."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from scoring.cmapss import Trajectories, write_rul, write_trajectories
+from training.dataset import load_test, load_training
+from training.fitting import fit
+from training.recipe import Recipe
+
+ROOT = Path(__file__).parents[2]
+QUICK = Recipe(classifier_rounds=15, regressor_rounds=25, networks=1, layers=(16,), epochs=3, folds=2)
+
+
+def wearing_engines(lengths, seed=0, regimes=1):
+    """Engines whose sensors drift exponentially towards failure, in some regimes, with noise and constants."""
+    rng = np.random.default_rng(seed)
+    parts = []
+    for unit, length in enumerate(lengths, start=1):
+        cycles = np.arange(1, length + 1)
+        wear = np.exp((cycles - length) / 40)
+        regime = rng.integers(regimes, size=length)
+        settings = np.column_stack([10.0 * regime, 0.1 * regime, np.full(length, 100.0)])
+        settings[:, :2] += rng.normal(0, 0.002, (length, 2))
+        sensors = np.full((length, 21), 500.0) + 30 * regime[:, np.newaxis]
+        sensors[:, :12] += np.linspace(-4, 4, 12) * wear[:, np.newaxis] + rng.normal(0, 0.3, (length, 12))
+        values = np.column_stack([cycles, settings, np.round(sensors, 2)])
+        parts.append((np.full(length, unit), cycles, values))
+    return Trajectories(*(np.concatenate(each) for each in zip(*parts, strict=True)))
+
+
+@pytest.fixture(scope="session")
+def small(tmp_path_factory):
+    """A directory with a small data set TINY in C-MAPSS format: 10 engines to train on, 4 to test on."""
+    folder = tmp_path_factory.mktemp("tiny")
+    rng = np.random.default_rng(1)
+    write_trajectories(folder / "train_TINY.txt.gz", wearing_engines(rng.integers(130, 260, 10)))
+    write_trajectories(folder / "test_TINY.txt", wearing_engines(rng.integers(130, 260, 4), seed=2))
+    write_rul(folder / "RUL_TINY.txt", np.array([0, 0, 0, 0]))
+    return folder
+
+
+@pytest.fixture(scope="session")
+def small_training(small):
+    return load_training(small, "TINY")
+
+
+@pytest.fixture(scope="session")
+def small_test(small):
+    return load_test(small, "TINY")
+
+
+@pytest.fixture(scope="session")
+def small_fitted(small_training):
+    return fit(QUICK, small_training, lambda _: None)
+
+
+@pytest.fixture(scope="session")
+def cmapss():
+    """The directory of the real C-MAPSS data."""
+    for candidate in (os.environ.get("CMAPSS_DIR"), ROOT / "../shared/data/cmapss", ROOT / "data/cmapss"):
+        if candidate and any(Path(candidate).glob("train_FD003.txt*")):
+            return Path(candidate)
+    pytest.skip("no C-MAPSS data; bring it by `python -m training fetch`")

@@ -1,0 +1,107 @@
+"""Features are what their names say, and the same to the last bit in NumPy and in the graph."""
+
+import numpy as np
+import onnxruntime
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as npst
+from skl2onnx import convert_sklearn
+from skl2onnx.common.data_types import FloatTensorType
+
+import training.graph  # noqa: F401 - registers the converter
+from tests.training.conftest import wearing_engines
+from training.features import STEPS, WindowFeatures, filter_bank
+from training.graph import OPSET
+from training.windows import windows
+
+W = 50
+
+
+def fitted(regimes, **parameters):
+    engines = wearing_engines([150, 180, 200], regimes=regimes)
+    return WindowFeatures(**parameters).fit(windows(engines, W))
+
+
+def session_of(features):
+    graph = convert_sklearn(features, initial_types=[("x", FloatTensorType([None, W, 25]))], target_opset=OPSET)
+    return onnxruntime.InferenceSession(graph.SerializeToString(), providers=["CPUExecutionProvider"])
+
+
+@pytest.fixture(scope="module", params=[1, 3])
+def both(request):
+    """Features and their graph, of an engine with one and with several regimes."""
+    features = fitted(request.param)
+    return features, session_of(features)
+
+
+VALUES = st.one_of(
+    st.floats(width=32, allow_nan=True, allow_infinity=True),
+    st.sampled_from([np.float32(value) for value in (0, 10, 20, 100, 499.53, 500, 530, 560, np.nan)]),
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(x=npst.arrays(np.float32, st.tuples(st.integers(1, 3), st.just(W), st.just(25)), elements=VALUES))
+def test_graph_and_numpy_agree_bit_for_bit_on_any_window(both, x):
+    features, session = both
+    expected = features.transform(x)
+    (found,) = session.run(None, {"x": x})
+    assert np.isfinite(found).all()
+    assert found.tobytes() == expected.tobytes()
+
+
+@settings(max_examples=20, deadline=None)
+@given(seed=st.integers(0, 2**32 - 1), hidden=st.floats(0, 1))
+def test_graph_and_numpy_agree_bit_for_bit_on_holes_and_gaps(both, seed, hidden):
+    features, session = both
+    rng = np.random.default_rng(seed)
+    x = windows(wearing_engines([120], seed=seed, regimes=features.regimes_.count), W)
+    x[rng.random(x.shape) < hidden] = np.nan
+    x[:, rng.random(W) < hidden / 2] = np.nan
+    (found,) = session.run(None, {"x": x})
+    assert np.isfinite(found).all()
+    assert found.tobytes() == features.transform(x).tobytes()
+
+
+def test_the_order_of_the_sums_does_not_matter(both):
+    features, _ = both
+    largest = 16 * STEPS * np.abs(features.bank_).sum(axis=0)
+    assert largest.max() < 2**24
+
+
+def test_means_and_slopes_are_in_standard_deviations():
+    weights, divisors = filter_bank(W, means=(1, 10), slopes=(15,))
+    steady, ramp = np.full(W, 2.0 * STEPS), np.arange(W) * 0.1 * STEPS
+    np.testing.assert_allclose(steady @ weights / divisors, [2, 2, 0], atol=1e-6)
+    np.testing.assert_allclose(ramp @ weights / divisors, [4.9, 4.45, 1.5], rtol=1e-6)
+
+
+def test_lengths_beyond_the_window_are_cut_to_it():
+    weights, divisors = filter_bank(3, means=(1, 50), slopes=(50,))
+    np.testing.assert_allclose(np.full(3, STEPS) @ weights / divisors, [1, 1, 0])
+
+
+def test_regimes_are_found_and_taken_out():
+    features = fitted(3)
+    assert features.regimes_.count == 3
+    healthy = features.transform(windows(wearing_engines([400], seed=5, regimes=3), W))[60:200]
+    # The sensors jump by 30 between regimes; within each they stay close to the healthy level.
+    assert np.abs(healthy[:, :-1]).max() < 4
+
+
+def test_one_regime_is_not_split():
+    assert fitted(1).regimes_.count == 1
+
+
+def test_constant_sensors_drop_out():
+    features = fitted(1)
+    assert features.sensors_.tolist() == list(range(4, 16))
+
+
+def test_a_missing_value_counts_as_the_usual_one():
+    features = fitted(1)
+    x = windows(wearing_engines([300], seed=3), W)[[120]]
+    holed = x.copy()
+    holed[0, 10:20, 6] = np.nan
+    assert np.abs(features.transform(holed) - features.transform(x)).max() < 0.5

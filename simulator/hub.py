@@ -1,0 +1,490 @@
+"""The edge hub: sessions, routing, store and forward, twins and methods over MQTT."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import secrets
+import sqlite3
+import ssl
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+from urllib.parse import unquote
+
+from simulator import mqtt, queue
+from simulator.connection import Connection
+from simulator.errors import ProtocolError, SimulatorError
+from simulator.disturbance import Disturbance
+from simulator.identity import Identity, TokenError, check_key, check_token, new_key
+from simulator.link import Link
+from simulator.message import Message, from_topic, parse_properties
+from simulator.methods import FILTER as METHOD_FILTER
+from simulator.methods import MethodResult, Methods
+from simulator.mqtt import Connect, Publish, Subscribe, Unsubscribe
+from simulator.outbox import PUBACK_TIMEOUT, Outbox
+from simulator.queue import EndpointQueue, Item
+from simulator.routes import UPSTREAM, Delivery, Router
+from simulator.store import Store
+from simulator.twin import TwinError, parse_patch
+from simulator.upstream import Upstream
+
+logger = logging.getLogger(__name__)
+
+PORT = 8883
+TWIN_ANSWERS = "$iothub/twin/res/#"
+TWIN_PATCHES = "$iothub/twin/PATCH/properties/desired/#"
+TWIN_GET = "$iothub/twin/GET/"
+TWIN_REPORT = "$iothub/twin/PATCH/properties/reported/"
+METHOD_ANSWER = "$iothub/methods/res/"
+# Far more than one edge device serves; keeps a loop that registers clients from eating the memory.
+MOST_CLIENTS = 10_000
+# SQLite's own limit: no limit.
+MOST_PAGES = 0xFFFFFFFE
+
+SCHEMA = (
+    queue.SCHEMA
+    + """
+CREATE TABLE IF NOT EXISTS clients (
+    client TEXT PRIMARY KEY, device TEXT, module TEXT, key TEXT, generation TEXT
+);
+CREATE TABLE IF NOT EXISTS sessions (client TEXT PRIMARY KEY, subscriptions TEXT);
+"""
+)
+
+
+class EdgeDevice(NamedTuple):
+    """The IoT Hub's host name, and the edge device's id in it."""
+
+    hub: str
+    device: str
+
+
+class Hub:
+    """The edge hub of one device.
+
+    Args:
+        home: the folder for `hub.sqlite3`.
+        edge: the IoT Hub's host name, and the edge device's id.
+        router: the routes.
+        upstream: the cloud's end.
+        puback_timeout: seconds that a client has for its PUBACK.
+
+    Attributes:
+        connections: all that are open.
+        disturbance: what is made to go wrong.
+        unrouted: messages that no route took.
+    """
+
+    def __init__(
+        self,
+        home: Path,
+        edge: EdgeDevice,
+        router: Router,
+        upstream: Upstream,
+        puback_timeout: float = PUBACK_TIMEOUT,
+    ) -> None:
+        self.name, self.device = edge
+        self.router = router
+        self.upstream = upstream
+        self.disturbance = Disturbance()
+        self.connections: set[Connection] = set()
+        self.unrouted = 0
+        self._store = Store(home / "hub.sqlite3", SCHEMA)
+        self._puback_timeout = puback_timeout
+        self._outboxes: dict[str, Outbox] = {}
+        self._link = Link(upstream)
+        self._upstream_queue: EndpointQueue | None = None
+        self._methods = Methods()
+        self._server: asyncio.Server | None = None
+        self._address = ""
+        self._context: ssl.SSLContext | None = None
+        self._last_seq = 0
+        self._changed = asyncio.Condition()
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    # Life
+
+    async def open(self) -> None:
+        """Open the store and read what a former life has left in it."""
+        await self._store.open()
+        await self._load()
+
+    async def listen(self, address: str, context: ssl.SSLContext) -> None:
+        """Listen on an address; raises OSError if its port is taken."""
+        self._server = await asyncio.get_running_loop().create_server(
+            lambda: Connection(self), address, PORT, ssl=context, ssl_handshake_timeout=10, backlog=512
+        )
+        self._address, self._context = address, context
+
+    @property
+    def running(self) -> bool:
+        """Whether clients can connect."""
+        return self._server is not None
+
+    async def stop(self, *, abrupt: bool = False) -> None:
+        """Stop: connections end, what waits stays on disk.
+
+        Args:
+            abrupt: as if the process were killed: what has not been stored yet is lost, unacknowledged.
+        """
+        if self._server is not None:
+            self._server.close()
+            self._server = None
+        for connection in list(self.connections):
+            if abrupt:
+                connection.abort()
+            else:
+                connection.drop("the hub stops")
+        await self._link.stop()
+        for outbox in self._outboxes.values():
+            outbox.detach()
+        await (self._store.drop() if abrupt else self._store.close())
+        if self._tasks:
+            await asyncio.wait(self._tasks)
+
+    async def start(self) -> None:
+        """Start again after `stop`, from what the disk holds."""
+        if self._context is None:
+            message = "the hub has not listened yet; it has no address to start on"
+            raise SimulatorError(message)
+        if not self.running:
+            await self.open()
+            await self.listen(self._address, self._context)
+
+    async def _load(self) -> None:
+        clients = await self._store.run(
+            lambda db: db.execute("SELECT device, module, key, generation FROM clients").fetchall()
+        )
+        sessions = await self._store.run(lambda db: db.execute("SELECT * FROM sessions").fetchall())
+        waiting = await self._store.run(
+            lambda db: db.execute("SELECT endpoint, count(*), max(seq) FROM queue GROUP BY endpoint").fetchall()
+        )
+        lengths = {endpoint: count for endpoint, count, _ in waiting}
+        self._last_seq = max((last for _, _, last in waiting), default=0)
+        self._outboxes.clear()
+        for device, module, key, generation in clients:
+            self._add_outbox(Identity(device, module, key, generation), lengths)
+        for client, subscriptions in sessions:
+            self._outboxes[client].subscriptions = json.loads(subscriptions)
+            self._outboxes[client].session = True
+        self._upstream_queue = EndpointQueue(self._store, UPSTREAM, lengths.get(UPSTREAM, 0), self._link.ready)
+        self._link.start(self._upstream_queue)
+
+    async def limit_store(self, room: int | None) -> None:
+        """Let the store grow by no more than `room` bytes; without a limit if None."""
+
+        def limit(db: sqlite3.Connection) -> None:
+            size = db.execute("PRAGMA page_size").fetchone()[0]
+            pages = db.execute("PRAGMA page_count").fetchone()[0]
+            db.execute(f"PRAGMA max_page_count = {MOST_PAGES if room is None else pages + room // size}")
+
+        await self._store.run(limit)
+
+    # Identities
+
+    def _add_outbox(self, identity: Identity, lengths: dict[str, int]) -> None:
+        outbox = Outbox(identity, self.disturbance, self._puback_timeout)
+        name = identity.client_id
+        outbox.queue = EndpointQueue(self._store, name, lengths.get(name, 0), outbox.pump)
+        self._outboxes[name] = outbox
+
+    def register(self, device: str, module: str | None = None, key: str | None = None) -> Identity:
+        """Make an identity, or return the one that is there (with the key given, if one is)."""
+        if not device or any(character in device + (module or "") for character in "/+#\0"):
+            message = f"{device!r} {module!r} is no identity: names hold no / + # and are not empty"
+            raise SimulatorError(message)
+        known = self._outboxes.get(f"{device}/{module}" if module else device)
+        if known is not None and key in {None, known.identity.key}:
+            return known.identity
+        if len(self._outboxes) >= MOST_CLIENTS:
+            message = f"{MOST_CLIENTS} identities are registered; that is as many as the hub keeps"
+            raise SimulatorError(message)
+        identity = Identity(device, module, new_key() if key is None else check_key(key), secrets.token_hex(8))
+        if known is None:
+            self._add_outbox(identity, {})
+        else:
+            known.identity = identity
+        self._store.write(
+            "REPLACE INTO clients VALUES (?, ?, ?, ?, ?)",
+            (identity.client_id, device, module, identity.key, identity.generation),
+        )
+        return identity
+
+    def outbox(self, name: str) -> Outbox:
+        """A client by its client id, or a module of this device by its name."""
+        found = self._outboxes.get(name) or self._outboxes.get(f"{self.device}/{name}")
+        if found is None:
+            known = ", ".join(self._outboxes) or "none"
+            message = f"there is no client {name!r}; known are {known}"
+            raise SimulatorError(message)
+        return found
+
+    def clients(self) -> list[Outbox]:
+        """All clients that are registered."""
+        return list(self._outboxes.values())
+
+    @property
+    def upstream_pending(self) -> int:
+        """How many messages wait for upstream."""
+        return self._upstream_queue.length if self._upstream_queue else 0
+
+    @property
+    def expired(self) -> int:
+        """How many messages have outlived their time to live since the hub started."""
+        queues = [outbox.queue for outbox in self._outboxes.values()]
+        return sum(each.expired for each in queues) + (self._upstream_queue.expired if self._upstream_queue else 0)
+
+    # Connections
+
+    def admit(self, packet: Connect) -> tuple[Identity, float]:
+        """Who a CONNECT is from, and for how many seconds it is good.
+
+        Raises:
+            TokenError: the client is not let in; the message says why.
+        """
+        outbox = self._outboxes.get(packet.client_id)
+        if outbox is None:
+            text = "no such identity is registered"
+            raise TokenError(text)
+        identity = outbox.identity
+        user = unquote(packet.user_name or "").lower()
+        if not user.startswith(f"{self.name}/{identity.client_id}/".lower()):
+            text = f"the user name {packet.user_name!r} is for another hub or client"
+            raise TokenError(text)
+        if self.disturbance.refuses(identity.module or identity.device):
+            text = "the fault `refuse` is on"
+            raise TokenError(text)
+        return identity, self.check((packet.password or b"").decode("utf-8", "replace"), identity)
+
+    def check(self, text: str, identity: Identity) -> float:
+        """Check a token and return for how many seconds it is good.
+
+        Raises:
+            TokenError: it does not let its bearer in.
+        """
+        now = self.disturbance.now()
+        life = check_token(text, identity, self.name, now) - now
+        return life if self.disturbance.token_life is None else min(life, self.disturbance.token_life)
+
+    def attach(self, connection: Connection, identity: Identity, *, clean: bool) -> bool:
+        """A client has been let in; return whether it has a session to come back to."""
+        outbox = self._outboxes[identity.client_id]
+        former = outbox.connection
+        outbox.connection = connection
+        if former is not None:
+            former.drop("the same client has connected anew")
+        present = outbox.session and not clean
+        if not present:
+            outbox.subscriptions = {}
+        outbox.session = not clean
+        self._keep_session(outbox)
+        self._notify()
+        return present
+
+    def detached(self, connection: Connection) -> None:
+        """A connection is gone."""
+        self.connections.discard(connection)
+        if connection.identity is not None:
+            outbox = self._outboxes[connection.identity.client_id]
+            if outbox.connection is connection:
+                outbox.detach()
+        self._notify()
+
+    def resume(self, identity: Identity) -> None:
+        """A client can be sent what waits for it."""
+        self._outboxes[identity.client_id].resume()
+
+    def acknowledged(self, identity: Identity, packet_id: int) -> None:
+        """A client has sent PUBACK."""
+        self._outboxes[identity.client_id].acknowledged(packet_id)
+
+    def forget(self, name: str) -> None:
+        """Drop a client's session and its connection: it has to subscribe again."""
+        outbox = self.outbox(name)
+        outbox.subscriptions = {}
+        outbox.session = False
+        self._keep_session(outbox)
+        if outbox.connection is not None:
+            outbox.connection.drop("its session is forgotten")
+
+    async def connected(self, name: str) -> None:
+        """Wait until a client is connected."""
+        await self._when(lambda: self.outbox(name).connection is not None)
+
+    async def disconnected(self, name: str) -> None:
+        """Wait until a client is not connected."""
+        await self._when(lambda: self.outbox(name).connection is None)
+
+    async def subscribed(self, name: str) -> None:
+        """Wait until a client is connected and takes messages."""
+        await self._when(
+            lambda: (
+                self.outbox(name).connection is not None and self.outbox(name).filter in self.outbox(name).subscriptions
+            )
+        )
+
+    async def _when(self, condition: Callable[[], bool]) -> None:
+        async with self._changed:
+            await self._changed.wait_for(condition)
+
+    def _notify(self) -> None:
+        async def notify() -> None:
+            async with self._changed:
+                self._changed.notify_all()
+            await self._methods.subscribed()
+
+        task = asyncio.get_running_loop().create_task(notify())
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    # Subscriptions
+
+    def subscribe(self, connection: Connection, identity: Identity, packet: Subscribe) -> None:
+        """Take the filters that a client of the hub may have; SUBACK once the session is stored."""
+        outbox = self._outboxes[identity.client_id]
+        allowed = {outbox.filter, TWIN_ANSWERS, TWIN_PATCHES, METHOD_FILTER}
+        codes = []
+        for name, qos in packet.filters:
+            if name in allowed:
+                outbox.subscriptions[name] = min(qos, 1)
+                codes.append(min(qos, 1))
+            else:
+                logger.warning("%s may not subscribe to %r", identity.client_id, name)
+                codes.append(mqtt.SUBSCRIPTION_FAILED)
+
+        def done(_result: object, error: sqlite3.Error | None) -> None:
+            if error is not None:
+                connection.drop(f"its session cannot be stored: {error}")
+                return
+            connection.send(mqtt.encode_suback(packet.packet_id, codes))
+            outbox.pump()
+            self._notify()
+
+        self._keep_session(outbox, done)
+
+    def unsubscribe(self, connection: Connection, identity: Identity, packet: Unsubscribe) -> None:
+        """Forget filters; UNSUBACK once the session is stored."""
+        outbox = self._outboxes[identity.client_id]
+        for name in packet.filters:
+            outbox.subscriptions.pop(name, None)
+
+        def done(_result: object, error: sqlite3.Error | None) -> None:
+            if error is not None:
+                connection.drop(f"its session cannot be stored: {error}")
+                return
+            connection.send(mqtt.encode_unsuback(packet.packet_id))
+
+        self._keep_session(outbox, done)
+
+    def _keep_session(self, outbox: Outbox, done: Callable[[Any, sqlite3.Error | None], None] | None = None) -> None:
+        client = outbox.identity.client_id
+        if outbox.session:
+            self._store.write("REPLACE INTO sessions VALUES (?, ?)", (client, json.dumps(outbox.subscriptions)), done)
+        else:
+            self._store.write("DELETE FROM sessions WHERE client = ?", (client,), done)
+
+    # Messages
+
+    def published(self, connection: Connection, identity: Identity, packet: Publish) -> None:
+        """A client has published something."""
+        topic = packet.topic
+        events = f"{identity.resource}/messages/events"
+        if topic == events or topic.startswith(events + "/"):
+            message = from_topic(
+                topic[len(events) + 1 :], packet.body, identity.device, identity.module, self.disturbance.now()
+            )
+            self._take(message, connection, packet.packet_id)
+        elif topic.startswith(TWIN_GET):
+            self._answer_twin(connection, identity, topic)
+            self._after_store(connection, packet.packet_id)
+        elif topic.startswith(TWIN_REPORT):
+            self._report_twin(connection, identity, topic, packet.body)
+            self._after_store(connection, packet.packet_id)
+        elif topic.startswith(METHOD_ANSWER):
+            self._methods.answered(connection, topic, packet.body)
+            self._after_store(connection, packet.packet_id)
+        else:
+            text = f"it may not publish to {topic!r}"
+            raise ProtocolError(text)
+
+    def _after_store(self, connection: Connection, packet_id: int) -> None:
+        # Acknowledgements keep the order of what they acknowledge, so this one queues up behind messages.
+        self._store.submit(lambda _db: None, lambda _result, _error: connection.stored(packet_id))
+
+    def _take(self, message: Message, connection: Connection, packet_id: int) -> None:
+        def done(error: sqlite3.Error | None) -> None:
+            if error is None:
+                connection.stored(packet_id)
+            else:
+                connection.drop(f"its message cannot be stored: {error}")
+
+        self.put(message, self.router.deliveries(message), done)
+
+    def put(self, message: Message, deliveries: list[Delivery], done: Callable[[sqlite3.Error | None], None]) -> None:
+        """Store a message for all places that it goes to; `done` is called when it is on disk."""
+        entries: list[tuple[EndpointQueue, Item]] = []
+        for sink, priority, time_to_live in deliveries:
+            endpoint = self._endpoint(sink.module)
+            if endpoint is None:
+                logger.warning("a route leads to %s, which is no module of this device", sink.module)
+                continue
+            self._last_seq += 1
+            expires = message.received + time_to_live
+            entries.append((endpoint, Item(priority, self._last_seq, expires, sink.input or "", message)))
+        if not entries:
+            self.unrouted += 1
+            logger.debug("no route takes a message from %s", message.source)
+        rows = [endpoint.row(item) for endpoint, item in entries]
+
+        def stored(_result: object, error: sqlite3.Error | None) -> None:
+            if error is None:
+                for endpoint, item in entries:
+                    endpoint.add(item)
+            done(error)
+
+        self._store.submit(lambda db: db.executemany(queue.INSERT, rows), stored)
+
+    def _endpoint(self, module: str | None) -> EndpointQueue | None:
+        if module is None:
+            return self._upstream_queue
+        outbox = self._outboxes.get(f"{self.device}/{module}")
+        return outbox.queue if outbox else None
+
+    # Twins and methods
+
+    def _answer_twin(self, connection: Connection, identity: Identity, topic: str) -> None:
+        request = parse_properties(topic[len(TWIN_GET) :]).get("$rid", "")
+        twin = self.upstream.edge_twin(identity.client_id).document()
+        connection.send_control(f"$iothub/twin/res/200/?$rid={request}", json.dumps(twin).encode())
+
+    def _report_twin(self, connection: Connection, identity: Identity, topic: str, body: bytes) -> None:
+        request = parse_properties(topic[len(TWIN_REPORT) :]).get("$rid", "")
+
+        def done(version: int) -> None:
+            connection.send_control(f"$iothub/twin/res/204/?$rid={request}&$version={version}", b"")
+
+        try:
+            self.upstream.report(identity.client_id, parse_patch(body), done)
+        except TwinError as error:
+            logger.warning("%s reports what IoT Hub refuses: %s", identity.client_id, error)
+            answer = json.dumps({"errorCode": 400, "message": str(error)}).encode()
+            connection.send_control(f"$iothub/twin/res/400/?$rid={request}", answer)
+
+    def desired_changed(self, client: str, patch: dict[str, Any]) -> None:
+        """Send a desired patch to a client, if it is there to take it; it is never sent again."""
+        outbox = self._outboxes.get(client)
+        if outbox is not None and outbox.connection is not None and TWIN_PATCHES in outbox.subscriptions:
+            topic = f"$iothub/twin/PATCH/properties/desired/?$version={patch['$version']}"
+            outbox.connection.send_control(topic, json.dumps(patch).encode())
+
+    async def invoke(
+        self, name: str, method: str, payload: object, answer_within: float = 30.0, connect_within: float = 0.0
+    ) -> MethodResult:
+        """Call a direct method of a client.
+
+        Raises:
+            MethodError: it is not connected, or does not answer.
+        """
+        return await self._methods.invoke(self.outbox(name), method, payload, answer_within, connect_within)

@@ -1,0 +1,202 @@
+"""The edge runtime of one device: hub, agent, workload API and the cloud's end, in one `async with`."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import logging
+import os
+import random
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping
+from functools import partial
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from simulator import launch, manifest
+from simulator.agent import BACKOFF, Agent, Module
+from simulator.certificates import Authority
+from simulator.errors import AddressError
+from simulator.faults import Faults
+from simulator.hub import PORT, EdgeDevice, Hub
+from simulator.identity import Identity
+from simulator.outbox import PUBACK_TIMEOUT
+from simulator.routes import Router
+from simulator.upstream import Upstream
+from simulator.workload import API_VERSION, WorkloadServer
+
+logger = logging.getLogger(__name__)
+
+HUB_NAME = "simulated-hub.azure-devices.net"
+DEVICE = "edge-device"
+# Free addresses are found at the first few tries; if not after so many, something listens on all of them.
+MOST_TRIES = 50
+# The address that a module finds 0.0.0.0 replaced by must be its own: the second byte sets them apart from runtimes'.
+RUNTIME_NET, MODULE_NET = range(1, 128), range(128, 255)
+
+
+class Runtime:
+    """One edge device's runtime.
+
+    Args:
+        content: the deployment manifest.
+        home: its folder; what it keeps there (queues, sessions, keys, the upstream file) is found again.
+        address: of 127.0.0.0/8; a free one if not given.
+        device: the edge device's id.
+        environment: per module, variables that win over the manifest's.
+        start_modules: whether the agent starts the modules.
+        backoff: seconds before a module's first restart (edgeAgent: 10).
+        puback_timeout: seconds that a module has for its PUBACK (edgeHub: 30).
+
+    Attributes:
+        address: where the hub listens, port 8883.
+        hub: the edge hub.
+        agent: the modules.
+        upstream: the cloud's end.
+        faults: what can be made to go wrong.
+    """
+
+    def __init__(  # noqa: PLR0913 - options of one device, all with a default
+        self,
+        content: dict[str, Any],
+        home: Path,
+        *,
+        address: str | None = None,
+        device: str = DEVICE,
+        environment: Mapping[str, Mapping[str, str]] | None = None,
+        start_modules: bool = True,
+        backoff: float = BACKOFF,
+        puback_timeout: float = PUBACK_TIMEOUT,
+    ) -> None:
+        self.home = home.absolute()
+        self.home.mkdir(parents=True, exist_ok=True)
+        self.manifest = manifest.parse(content)
+        self.address = address or ""
+        self.upstream = Upstream(self.home)
+        router = Router(self.manifest.routes)
+        self.hub = Hub(self.home, EdgeDevice(HUB_NAME, device), router, self.upstream, puback_timeout)
+        self.upstream.on_desired = self.hub.desired_changed
+        self.agent = Agent()
+        self.faults = Faults(self.hub, self.upstream)
+        self._authority = Authority(self.home / "certificates")
+        self._environment = environment or {}
+        self._start_modules = start_modules
+        self._backoff = backoff
+        # The path of a unix socket has 108 bytes at most, a home folder may have more.
+        self._sockets = Path(tempfile.mkdtemp(prefix="edge-"))
+        self._workload = WorkloadServer(self.hub, self._authority.pem)
+
+    @property
+    def trust_bundle(self) -> Path:
+        """The file with the certificate that clients trust."""
+        return self._authority.certificate_file
+
+    async def __aenter__(self) -> Self:
+        try:
+            await self.upstream.open()
+            await self.hub.open()
+            await self._listen()
+            await self._workload.start(self._sockets / "workload.sock")
+            self._set_up_modules()
+            if self._start_modules:
+                await self.agent.start()
+        except BaseException:
+            await self._close()
+            raise
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self._close()
+
+    async def _close(self) -> None:
+        await self.agent.stop()
+        await self._workload.stop()
+        await self.hub.stop()
+        await self.upstream.close()
+        shutil.rmtree(self._sockets, ignore_errors=True)
+
+    async def _listen(self) -> None:
+        tries = [self.address] if self.address else list(_addresses())
+        for address in tries:
+            try:
+                await self.hub.listen(address, self._authority.server_context(address))
+            except OSError as error:
+                if error.errno not in {errno.EADDRINUSE, errno.EADDRNOTAVAIL}:
+                    raise
+                if self.address:
+                    message = f"{address}:{PORT} cannot be listened on: {error.strerror}; leave the address out"
+                    raise AddressError(message) from error
+            else:
+                self.address = address
+                logger.info("the hub listens on %s:%d", address, PORT)
+                return
+        message = f"none of {len(tries)} addresses of 127.0.0.0/8 has port {PORT} free; does something listen on all?"
+        raise AddressError(message)
+
+    def _set_up_modules(self) -> None:
+        for name, spec in self.manifest.modules.items():
+            identity = self.hub.register(self.hub.device, name)
+            twin = self.upstream.twin(identity.client_id)
+            wanted = self.manifest.twins.get(name)
+            if wanted is not None and twin.desired != wanted:
+                self.upstream.replace_desired(identity.client_id, wanted)
+            log = self.home / "logs" / f"{name}.log"
+            self.agent.add(Module(spec, partial(self._prepare, name), log, self._backoff))
+
+    def _prepare(self, name: str) -> launch.Launch:
+        spec = self.manifest.modules[name]
+        overrides = self._environment.get(name, {})
+        return launch.prepare(spec, self.module_environment(name), self.module_address(name), overrides)
+
+    def module_address(self, name: str) -> str:
+        """The loopback address that stands for a module's container: what listens on 0.0.0.0 listens here."""
+        digest = hashlib.sha256(f"{self.address}/{name}".encode()).digest()
+        return f"127.{MODULE_NET[digest[0] % len(MODULE_NET)]}.{digest[1]}.{1 + digest[2] % 254}"
+
+    # For clients that are not started by the agent
+
+    def add_module(self, name: str) -> Identity:
+        """Register a module that the manifest does not have."""
+        return self.hub.register(self.hub.device, name)
+
+    def add_device(self, name: str, key: str | None = None) -> str:
+        """Register a leaf device; return its connection string."""
+        identity = self.hub.register(name, None, key)
+        return f"HostName={self.hub.name};DeviceId={name};SharedAccessKey={identity.key};GatewayHostName={self.address}"
+
+    def module_environment(self, name: str) -> dict[str, str]:
+        """The variables with which edgeAgent starts a module."""
+        identity = self.hub.outbox(name).identity
+        return {
+            "IOTEDGE_IOTHUBHOSTNAME": self.hub.name,
+            "IOTEDGE_DEVICEID": identity.device,
+            "IOTEDGE_MODULEID": name,
+            "IOTEDGE_GATEWAYHOSTNAME": self.address,
+            "IOTEDGE_MODULEGENERATIONID": identity.generation,
+            "IOTEDGE_WORKLOADURI": f"unix://{self._sockets / 'workload.sock'}",
+            "IOTEDGE_APIVERSION": API_VERSION,
+            "IOTEDGE_AUTHSCHEME": "sasToken",
+        }
+
+    def debug_environment(self, name: str) -> dict[str, str]:
+        """The variables of the IoT Edge simulator's single-module mode, for a module under a debugger."""
+        identity = self.hub.outbox(name).identity
+        return {
+            "EdgeHubConnectionString": (
+                f"HostName={self.hub.name};GatewayHostName={self.address};DeviceId={identity.device};"
+                f"ModuleId={name};SharedAccessKey={identity.key}"
+            ),
+            "EdgeModuleCACertificateFile": str(self.trust_bundle),
+        }
+
+
+def _addresses() -> Iterator[str]:
+    # Processes that start at the same time begin at different places.
+    chance = random.Random(os.getpid() ^ int.from_bytes(os.urandom(4), "big"))  # noqa: S311 - no secret
+    for _ in range(MOST_TRIES):
+        second = chance.choice(RUNTIME_NET)
+        yield f"127.{second}.{chance.randrange(256)}.{chance.randrange(1, 255)}"

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, TransformerMixin
 
-from training.regimes import Regimes
+from training.regimes import LARGEST, Regimes
 
 FloatArray = NDArray[np.float32]
 
@@ -23,8 +23,6 @@ STEPS = 256
 """Steps to which one standard deviation is rounded."""
 LIMIT = 16 * STEPS
 """Standardised values are cut here (16 standard deviations), which bounds the sums of the filter bank."""
-LARGEST = 1e30
-"""Raw values are cut here, so that a difference to the mean stays finite."""
 # Rows that are transformed at once: bounds memory and keeps the arrays within the cache.
 _BLOCK = 512
 

@@ -86,7 +86,9 @@ def _out_of_fold(
 
 
 def _fit_quietly(pipeline: Pipeline, x: FloatArray, rul: NDArray[np.int64]) -> Pipeline:
-    with warnings.catch_warnings(), threadpool_limits(limits=1, user_api="blas"):
+    with warnings.catch_warnings(), threadpool_limits(limits=1):
         # Networks stop after a few epochs on purpose: that regularises them.
         warnings.simplefilter("ignore", ConvergenceWarning)
+        # A few short-lived engines have fewer rows than a batch.
+        warnings.filterwarnings("ignore", "Got `batch_size` less than 1 or larger", UserWarning)
         return pipeline.fit(x, rul)

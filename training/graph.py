@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 import numpy as np
@@ -36,9 +37,9 @@ from sklearn.pipeline import Pipeline
 
 from scoring.signature import INPUT_NAME, PROBABILITIES, RUL
 from training.calibration import SMALLEST, Calibration
-from training.features import LARGEST, LIMIT, WindowFeatures
+from training.features import LIMIT, WindowFeatures
 from training.prognosis import Prognosis
-from training.regimes import HIGHEST, LOWEST, Regimes
+from training.regimes import HIGHEST, LARGEST, LOWEST, Regimes
 
 OPSET = {"": 18, "ai.onnx.ml": 3}
 """What ONNX Runtime 1.21 loads, Debian's for 32-bit ARM."""
@@ -58,13 +59,16 @@ def to_onnx(pipeline: Pipeline, window: int, fields: int) -> onnx.ModelProto:
     Returns:
         A model with input `telemetry` [engines, window, fields] and outputs `probabilities` and `rul`.
     """
-    model: onnx.ModelProto = convert_sklearn(
-        pipeline,
-        name="prognosis",
-        initial_types=[(INPUT_NAME, FloatTensorType([None, window, fields]))],
-        target_opset=OPSET,
-        options={_last_step(each).__class__: {"zipmap": False} for each in pipeline[-1].classifiers_},
-    )
+    with warnings.catch_warnings():
+        # skl2onnx hands NumPy's booleans to protobuf as integers.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        model: onnx.ModelProto = convert_sklearn(
+            pipeline,
+            name="prognosis",
+            initial_types=[(INPUT_NAME, FloatTensorType([None, window, fields]))],
+            target_opset=OPSET,
+            options={_last_step(each).__class__: {"zipmap": False} for each in pipeline[-1].classifiers_},
+        )
     # Without the nodes that lead to nothing, such as the classifiers' labels.
     model = select_model_inputs_outputs(model, [_CALIBRATED, _INTERVAL])
     model.ir_version = IR_VERSION
@@ -162,6 +166,7 @@ def _regime(op: _Ops, settings: Any, regimes: Regimes) -> Any:
     missing = op(OnnxIsNaN, settings)
     present = op(OnnxWhere, missing, _floats([0]), _floats([1]))
     raw = op(OnnxWhere, missing, _floats([0]), settings)
+    raw = op(OnnxClip, raw, _floats(-LARGEST), _floats(LARGEST))
     grid = op(OnnxMul, op(OnnxSub, raw, regimes.offset), regimes.scale)
     grid = op(OnnxRound, op(OnnxClip, grid, _floats(LOWEST), _floats(HIGHEST)))
     distances = op(

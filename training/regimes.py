@@ -13,6 +13,8 @@ FloatArray = NDArray[np.float32]
 
 GRID = 512
 """Steps to which the range of a setting in training is rounded."""
+LARGEST = 1e20
+"""Raw values are cut here, so that what is computed of them stays finite."""
 MOST = 8
 """The largest number of regimes that is tried."""
 # Distances are compared in whole numbers, and settings are cut to -GRID..2 GRID: three of them stay below 2**24.
@@ -72,7 +74,7 @@ class Regimes:
         """The regime of each row of float32 [..., settings]; a missing setting counts for no regime."""
         missing = np.isnan(settings)
         present = np.where(missing, np.float32(0), np.float32(1))
-        raw = np.where(missing, np.float32(0), settings)
+        raw = np.clip(np.where(missing, np.float32(0), settings), np.float32(-LARGEST), np.float32(LARGEST))
         grid = np.rint(np.clip((raw - self.offset) * self.scale, np.float32(LOWEST), np.float32(HIGHEST)))
         distances = np.matmul(grid * present, -2 * self.centres.T) + np.matmul(present, self.centres.T**2)
         return np.asarray(np.argmin(distances, axis=-1), dtype=np.int64)

@@ -1,0 +1,125 @@
+"""The exported file is what a device expects, and computes what training computed."""
+
+import dataclasses
+
+import numpy as np
+import onnx
+import pytest
+
+from scoring.model import Model
+from scoring.signature import SIGNATURE_KEY
+from tests.training.conftest import QUICK, wearing_engines
+from training.dataset import Dataset
+from training.errors import DataError, ExportError
+from training.export import export, predict, predict_by_graph, verify
+from training.fitting import fit
+from training.labels import Classes, remaining_useful_life
+
+
+@pytest.fixture(scope="module")
+def content(small_fitted, small_training):
+    return export("tiny", small_fitted, small_training, {"test": {"macro_f1": 0.5}})
+
+
+def test_graph_and_pipeline_agree_on_every_test_window(content, small_fitted, small_test):
+    windows = small_test.windows()
+    verification = verify(content, small_fitted.pipeline, windows)
+    assert verification.windows == len(windows)
+    assert verification.probability <= 1e-5
+    assert verification.rul <= 1e-2
+    assert verification.labels == 0
+
+
+def test_a_graph_of_another_pipeline_is_refused(content, small_training, small_test):
+    other = fit(dataclasses.replace(QUICK, leaves=3), small_training, lambda _: None)
+    with pytest.raises(ExportError, match="off the pipeline's"):
+        verify(content, other.pipeline, small_test.windows())
+
+
+def test_the_file_says_what_it_is(content, small_training):
+    signature = Model(content).signature
+    assert signature.name == "tiny"
+    assert signature.window == 50
+    assert [each.name for each in signature.fields][:2] == ["CycleTime", "OperationalSetting1"]
+    assert (signature.classes, signature.edges) == (("F25", "F75", "F150", "Full"), (25.0, 75.0, 150.0))
+    assert (signature.rul_cap, signature.interval) == (125.0, 0.8)
+    assert signature.data["engines"] == 10
+    assert signature.data["sha256"] == small_training.sha256
+    assert signature.figures == {"test": {"macro_f1": 0.5}}
+    assert signature.alert["class"] == "F25"
+
+
+def test_debian_13s_onnx_runtime_can_load_the_file(content):
+    model = onnx.load_from_string(content)
+    assert model.ir_version <= 10
+    assert {each.domain: each.version for each in model.opset_import}[""] <= 22
+    assert {each.domain: each.version for each in model.opset_import}["ai.onnx.ml"] <= 3
+    assert {node.domain for node in model.graph.node} <= {"", "ai.onnx.ml"}
+
+
+def test_outputs_are_probabilities_and_an_ordered_interval_even_with_values_missing(content, small_test):
+    windows = small_test.windows()
+    rng = np.random.default_rng(0)
+    windows[rng.random(windows.shape) < 0.3] = np.nan
+    windows[::2, 20:40] = np.nan
+    probabilities, rul = predict_by_graph(Model(content), windows)
+    np.testing.assert_allclose(probabilities.sum(axis=1), 1, atol=1e-5)
+    assert (probabilities >= 0).all()
+    low, median, high = rul.T
+    assert ((low >= 0) & (low <= median) & (median <= high) & (median <= 125)).all()
+
+
+def test_the_same_fit_gives_the_same_bytes(content, small_training):
+    again = fit(QUICK, small_training, lambda _: None)
+    assert export("tiny", again, small_training, {"test": {"macro_f1": 0.5}}) == content
+
+
+def test_golden_windows_are_checked_when_a_device_loads_the_file(content):
+    model = onnx.load_from_string(content)
+    weights = max(
+        (each for each in model.graph.initializer if "coefficient" in each.name), key=lambda each: len(each.raw_data)
+    )
+    values = onnx.numpy_helper.to_array(weights)
+    weights.CopyFrom(onnx.numpy_helper.from_array(values + np.float32(0.5), weights.name))
+    with pytest.raises(Exception, match="off training's"):
+        Model(model.SerializeToString())
+
+
+def test_a_model_learns_from_a_machine_that_wears_out(content, small_test):
+    probabilities, rul = predict_by_graph(Model(content), small_test.windows())
+    errors = rul[:, 1] - np.minimum(small_test.rul, 125)
+    assert np.sqrt(np.mean(errors**2)) < 30
+    labels = Classes().of(small_test.rul)
+    assert (probabilities.argmax(axis=1) == labels).mean() > 0.6
+
+
+def test_a_class_that_training_never_saw_has_next_to_no_probability():
+    engines = wearing_engines([100, 110, 120])
+    data = Dataset("SHORT", engines, remaining_useful_life(engines), "")
+    fitted = fit(QUICK, data, lambda _: None)
+    probabilities, _ = predict(fitted.pipeline, data.windows())
+    assert probabilities.shape[1] == 4
+    assert probabilities[:, 3].max() < 1e-3
+    assert verify(export("short", fitted, data, {}), fitted.pipeline, data.windows()).labels == 0
+
+
+def test_one_engine_is_too_few_to_train_on():
+    engines = wearing_engines([150])
+    with pytest.raises(DataError, match="1 engines"):
+        fit(QUICK, Dataset("ONE", engines, remaining_useful_life(engines), ""), lambda _: None)
+
+
+def test_other_classes_can_be_asked_for(small_training):
+    recipe = dataclasses.replace(QUICK, classes=Classes(("soon", "later"), (30.0,)))
+    fitted = fit(recipe, small_training, lambda _: None)
+    content = export("two", fitted, small_training, {})
+    assert Model(content).signature.classes == ("soon", "later")
+    assert verify(content, fitted.pipeline, small_training.windows()).labels == 0
+
+
+def test_every_estimator_keeps_its_own_outputs(content):
+    """Two classifiers in one graph want the same output names; mixing them up once cost .5 of probability."""
+    graph = onnx.load_from_string(content).graph
+    names = [name for node in graph.node for name in node.output]
+    assert len(names) == len(set(names))
+    assert [each.name for each in graph.output] == ["probabilities", "rul"]

@@ -59,12 +59,19 @@ class Module:
         prepare: makes the command and its environment, anew for every start.
         log: the file for what the process writes.
         backoff: seconds before the first restart.
+
+    Attributes:
+        spec: from the manifest.
+        status: how it is.
+        log: the file for what the process writes.
+        stop_within: seconds between SIGTERM and SIGKILL.
     """
 
     def __init__(self, spec: ModuleSpec, prepare: Callable[[], Launch], log: Path, backoff: float) -> None:
         self.spec = spec
         self.status = Status()
         self.log = log
+        self.stop_within = STOP_WITHIN
         self._prepare = prepare
         self._backoff = backoff
         self._process: asyncio.subprocess.Process | None = None
@@ -188,7 +195,7 @@ class Module:
             with contextlib.suppress(ProcessLookupError):
                 process.terminate()
             try:
-                await asyncio.wait_for(process.wait(), STOP_WITHIN)
+                await asyncio.wait_for(process.wait(), self.stop_within)
             except TimeoutError:
                 logger.warning("module %s ignores SIGTERM; it gets SIGKILL", self.spec.name)
                 with contextlib.suppress(ProcessLookupError):

@@ -7,7 +7,7 @@ import json
 import sys
 from pathlib import Path
 
-from simulator import cmapss, manifest
+from simulator import cmapss, manifest, run_command
 from simulator.engines import SUBSETS
 from simulator.errors import SimulatorError
 
@@ -55,6 +55,7 @@ def main(arguments: list[str] | None = None) -> int:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     add_engines(commands)
     add_manifest(commands)
+    run_command.add(commands)
     options = parser.parse_args(arguments)
     try:
         return int(options.command(options))

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from simulator.engines import SUBSETS, Engine, engines
+from simulator.errors import SimulatorError
 from simulator.regimes import SENSOR_DECIMALS, SENSORS, SETTING_DECIMALS
 
 DECIMALS = SETTING_DECIMALS + SENSOR_DECIMALS
@@ -37,7 +38,7 @@ def write_subset(
     """Write train_, test_ and RUL_ files of a subset, as many engines as NASA's unless told otherwise."""
     if subset not in SUBSETS:
         message = f"subset {subset!r} is not known; the subsets are {', '.join(SUBSETS)}"
-        raise ValueError(message)
+        raise SimulatorError(message)
     folder.mkdir(parents=True, exist_ok=True)
     train_file, test_file, rul_file = (folder / f"{kind}_{subset}.txt" for kind in ("train", "test", "RUL"))
     train = SUBSETS[subset].train if train is None else train

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from simulator.errors import SimulatorError
 from simulator.regimes import REGIMES, SENSOR_DECIMALS, SENSORS, SETTING_DECIMALS, Fault, Regime
 
 Array = npt.NDArray[np.float64]
@@ -144,7 +145,7 @@ def engines(subset: str, count: int, seed: int, *, truncated: bool = False) -> I
     """
     if subset not in SUBSETS:
         message = f"subset {subset!r} is not known; the subsets are {', '.join(SUBSETS)}"
-        raise ValueError(message)
+        raise SimulatorError(message)
     kind = SUBSETS[subset]
     for unit in range(1, count + 1):
         rng = np.random.default_rng([seed, int(subset[2:]), int(truncated), unit])

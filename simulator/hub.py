@@ -15,8 +15,8 @@ from urllib.parse import unquote
 
 from simulator import mqtt, queue
 from simulator.connection import Connection
-from simulator.errors import ProtocolError, SimulatorError
 from simulator.disturbance import Disturbance
+from simulator.errors import ProtocolError, SimulatorError
 from simulator.identity import Identity, TokenError, check_key, check_token, new_key
 from simulator.link import Link
 from simulator.message import Message, from_topic, parse_properties

@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import hashlib
 import logging
 import os
 import random
-import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
+from contextlib import AsyncExitStack
 from functools import partial
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import IO, Any, Self
 
 from simulator import launch, manifest
 from simulator.agent import BACKOFF, Agent, Module
 from simulator.certificates import Authority
-from simulator.errors import AddressError
+from simulator.control import ControlServer
+from simulator.errors import AddressError, SimulatorError
 from simulator.faults import Faults
 from simulator.hub import PORT, EdgeDevice, Hub
 from simulator.identity import Identity
@@ -84,9 +86,8 @@ class Runtime:
         self._environment = environment or {}
         self._start_modules = start_modules
         self._backoff = backoff
-        # The path of a unix socket has 108 bytes at most, a home folder may have more.
-        self._sockets = Path(tempfile.mkdtemp(prefix="edge-"))
-        self._workload = WorkloadServer(self.hub, self._authority.pem)
+        self._sockets = Path()
+        self._open = AsyncExitStack()
 
     @property
     def trust_bundle(self) -> Path:
@@ -94,30 +95,32 @@ class Runtime:
         return self._authority.certificate_file
 
     async def __aenter__(self) -> Self:
-        try:
+        async with AsyncExitStack() as stack:
+            stack.enter_context(_locked(self.home / "lock"))
+            # The path of a unix socket has 108 bytes at most, a home folder may have more.
+            self._sockets = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="edge-")))
             await self.upstream.open()
+            stack.push_async_callback(self.upstream.close)
             await self.hub.open()
+            stack.push_async_callback(self.hub.stop)
             await self._listen()
-            await self._workload.start(self._sockets / "workload.sock")
+            workload = WorkloadServer(self.hub, self._authority.pem)
+            stack.push_async_callback(workload.stop)
+            await workload.start(self._sockets / "workload.sock")
             self._set_up_modules()
+            stack.push_async_callback(self.agent.stop)
             if self._start_modules:
                 await self.agent.start()
-        except BaseException:
-            await self._close()
-            raise
+            control = ControlServer(self)
+            stack.push_async_callback(control.stop)
+            await control.start(self._sockets / "control.sock")
+            self._open = stack.pop_all()
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        await self._close()
-
-    async def _close(self) -> None:
-        await self.agent.stop()
-        await self._workload.stop()
-        await self.hub.stop()
-        await self.upstream.close()
-        shutil.rmtree(self._sockets, ignore_errors=True)
+        await self._open.aclose()
 
     async def _listen(self) -> None:
         tries = [self.address] if self.address else list(_addresses())
@@ -192,6 +195,18 @@ class Runtime:
             ),
             "EdgeModuleCACertificateFile": str(self.trust_bundle),
         }
+
+
+def _locked(path: Path) -> IO[bytes]:
+    """Keep a second runtime out of a home folder for as long as the file is open."""
+    file = path.open("wb")
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        file.close()
+        message = f"another runtime runs in {path.parent}; choose another home, or end that one"
+        raise SimulatorError(message) from error
+    return file
 
 
 def _addresses() -> Iterator[str]:

@@ -1,0 +1,92 @@
+"""`run`: an edge device until Ctrl-C or SIGTERM, and `upstream`: what has reached the cloud."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import logging
+import platform
+import signal
+import sqlite3
+import sys
+import time
+from pathlib import Path
+
+from simulator import manifest, upstream
+from simulator.agent import BACKOFF
+from simulator.errors import SimulatorError
+from simulator.runtime import Runtime
+
+# How often a file is looked at that another process writes.
+LOOK_AGAIN = 0.2
+LOG_FORMAT = "%(asctime)s %(levelname).4s %(message)s"
+
+
+def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add both commands."""
+    parser = commands.add_parser("run", help="run an edge device from a manifest or a template")
+    parser.add_argument("manifest", type=Path, metavar="MANIFEST_OR_TEMPLATE")
+    parser.add_argument("--home", type=Path, required=True, metavar="DIR", help="queues, keys, logs, upstream file")
+    parser.add_argument("--address", metavar="127.A.B.C", help="where the hub listens (default: a free one)")
+    parser.add_argument(
+        "--backoff", type=float, default=BACKOFF, metavar="S", help="before a module's first restart (edgeAgent: 10)"
+    )
+    parser.set_defaults(command=lambda options: asyncio.run(run(options)))
+    parser = commands.add_parser("upstream", help="show what has reached the cloud")
+    parser.add_argument("--home", type=Path, required=True, metavar="DIR")
+    parser.add_argument("--follow", action="store_true", help="go on showing what arrives")
+    parser.add_argument("--json", action="store_true", help="JSON lines with all properties")
+    parser.set_defaults(command=show)
+
+
+def architecture() -> str:
+    """This machine's name in module.json."""
+    return {"x86_64": "amd64", "aarch64": "arm64v8"}.get(platform.machine(), "amd64")
+
+
+async def run(options: argparse.Namespace) -> int:
+    """Run until told to end; everything that was started is gone then."""
+    logging.basicConfig(level=logging.INFO, format=LOG_FORMAT, stream=sys.stderr)
+    ended = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, ended.set)
+    content = manifest.load(options.manifest, architecture())
+    async with Runtime(content, options.home, address=options.address, backoff=options.backoff) as runtime:
+        sys.stdout.write(f"running at {runtime.address}, home {runtime.home}\n")
+        sys.stdout.flush()
+        await ended.wait()
+    return 0
+
+
+def show(options: argparse.Namespace) -> int:
+    """Print messages, a line each."""
+    path = options.home / upstream.FILE
+    if not path.exists():
+        message = f"there is no {path}; has a runtime run in {options.home}?"
+        raise SimulatorError(message)
+    last = 0
+    try:
+        while True:
+            last = _print_after(path, last, as_json=options.json)
+            if not options.follow:
+                return 0
+            time.sleep(LOOK_AGAIN)
+    except KeyboardInterrupt:
+        return 0
+    except sqlite3.Error as error:
+        message = f"{path} cannot be read: {error}"
+        raise SimulatorError(message) from error
+
+
+def _print_after(path: Path, last: int, *, as_json: bool) -> int:
+    for message in upstream.received(path, last):
+        last = message.seq
+        if as_json:
+            sys.stdout.write(json.dumps(message.json(), ensure_ascii=False) + "\n")
+        else:
+            source = "/".join(part for part in (message.device, message.module, message.output) if part)
+            sys.stdout.write(f"{message.seq} {source} {message.body.decode(errors='replace')}\n")
+    sys.stdout.flush()
+    return last

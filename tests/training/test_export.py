@@ -7,7 +7,6 @@ import onnx
 import pytest
 
 from scoring.model import Model
-from scoring.signature import SIGNATURE_KEY
 from tests.training.conftest import QUICK, wearing_engines
 from training.dataset import Dataset
 from training.errors import DataError, ExportError

@@ -16,6 +16,7 @@ TRAINING_ONLY = {
     "pandas",
     "matplotlib",
     "scipy",
+    "threadpoolctl",
     "onnx",
     "pickle",
     "shelve",
@@ -25,7 +26,19 @@ MAY_IMPORT = {
     "scoring": {"scoring", "numpy", "onnxruntime", "aiohttp"},
     "modules": {"modules", "scoring", "numpy", "aiohttp", "azure", "paho", "prometheus_client"},
     "simulator": {"simulator", "scoring", "numpy", "aiohttp", "cryptography", "lark", "rich"},
-    "training": {"training", "scoring", "numpy", "sklearn", "skl2onnx", "joblib", "matplotlib", "onnx", "onnxruntime"},
+    "training": {
+        "training",
+        "scoring",
+        "numpy",
+        "sklearn",
+        "skl2onnx",
+        "joblib",
+        "matplotlib",
+        "onnx",
+        "onnxruntime",
+        "scipy",
+        "threadpoolctl",
+    },
 }
 
 

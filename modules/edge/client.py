@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from azure.iot.device import Message
@@ -77,32 +78,29 @@ class EdgeClient:
         Raises:
             ValueError: The message is larger than IoT Hub takes.
         """
+        await self._until_done(lambda client: client.send_message_to_output(_sdk_message(message), message.output))
+
+    async def report(self, properties: dict[str, Any]) -> None:
+        """Patch the reported properties; returns once edgeHub has acknowledged them."""
+        if properties:
+            await self._until_done(lambda client: client.patch_twin_reported_properties(properties))
+
+    async def _until_done(self, call: Callable[[IoTHubModuleClient], Awaitable[None]]) -> None:
+        """Make a call of the SDK, again on each new connection, until one of them ends well."""
         while True:
             await self._up.wait()
             client = self._client
             if client is None:
+                # Lost again before this task had its turn.
                 continue
             try:
-                await asyncio.wait_for(
-                    client.send_message_to_output(_sdk_message(message), message.output), CALL_SECONDS
-                )
+                await asyncio.wait_for(call(client), CALL_SECONDS)
             except ValueError:
                 raise
             except Exception as error:  # noqa: BLE001 - the SDK raises classes without a common base
-                log.debug("a send failed: %r", error)
-                self._lose(client, f"a message was not acknowledged ({error!r})")
+                self._lose(client, f"a call was not answered: {_chain(error)}")
             else:
                 return
-
-    async def report(self, properties: dict[str, Any]) -> None:
-        """Patch the reported properties; without a connection nothing is sent, the next one reports anew."""
-        client = self._client
-        if client is None or not properties:
-            return
-        try:
-            await asyncio.wait_for(client.patch_twin_reported_properties(properties), CALL_SECONDS)
-        except Exception as error:  # noqa: BLE001 - the SDK raises classes without a common base
-            self._lose(client, f"reported properties were not acknowledged ({error!r})")
 
     async def _hold_connection(self) -> bool:
         """Make a connection and hold it until it is lost; False if none could be made."""
@@ -135,7 +133,7 @@ class EdgeClient:
             loop.call_soon_threadsafe(self._on_state_change, client)
 
         def on_patch(patch: dict[str, Any]) -> None:
-            loop.call_soon_threadsafe(self._on_patch, patch)
+            loop.call_soon_threadsafe(lambda: self._on_desired(patch, full=False))
 
         client.on_connection_state_change = on_state_change
         await client.connect()
@@ -150,7 +148,7 @@ class EdgeClient:
         self._complaint = ""
         self._up.set()
         log.info("connected to edgeHub, connection %d", self.connections)
-        await self.report(self._twin.apply(twin["desired"], full=True))
+        self._on_desired(twin["desired"], full=True)
 
     async def _until_lost(self, client: IoTHubModuleClient) -> None:
         while not self._lost.is_set():
@@ -160,8 +158,8 @@ class EdgeClient:
                 if not sdk.is_alive(client):
                     self._lose(client, "the SDK's network thread has ended")
 
-    def _on_patch(self, patch: dict[str, Any]) -> None:
-        task = asyncio.ensure_future(self.report(self._twin.apply(patch, full=False)))
+    def _on_desired(self, desired: dict[str, Any], *, full: bool) -> None:
+        task = asyncio.ensure_future(self.report(self._twin.apply(desired, full=full)))
         # The loop itself holds tasks only weakly.
         self._reports.add(task)
         task.add_done_callback(self._reports.discard)

@@ -82,7 +82,8 @@ class _Source:
         await self._sender.idle()
         self._position.write()
         log.info("the replay has ended")
-        await self._client.report({"replay": {"name": self._replay.name, "readings": len(self._replay), "ended": True}})
+        summary = {"name": self._replay.name, "readings": len(self._replay), "corrupt": self._replay.corrupt}
+        await self._client.report({"replay": {**summary, "ended": True}})
         await asyncio.Event().wait()
 
     def _acknowledgement(self, reading: Reading, done: int | None) -> Callable[[], None]:

@@ -86,9 +86,17 @@ class Replay:
         record = {ENGINE: engine, **dict(zip((field.name for field in FIELDS), values, strict=True))}
         message_id = f"{self.name}-{engine}-{cycle}"
         yield Reading(engine, cycle, message_id, json.dumps(record, separators=(",", ":")).encode())
-        chance = random.Random(f"{self._seed} {position}")  # noqa: S311 - repeatable, not secret
+        chance = self._chance(position)
         if chance.random() < self._corrupt_share:
             yield Reading(engine, cycle, f"{message_id}-corrupt", _spoil(record, chance), is_corrupt=True)
+
+    @property
+    def corrupt(self) -> int:
+        """How many spoilt readings are mixed in."""
+        return sum(self._chance(position).random() < self._corrupt_share for position in range(len(self)))
+
+    def _chance(self, position: int) -> random.Random:
+        return random.Random(f"{self._seed} {position}")  # noqa: S311 - repeatable, not secret
 
 
 def _spoil(record: dict[str, object], chance: random.Random) -> bytes:

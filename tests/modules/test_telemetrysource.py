@@ -68,6 +68,7 @@ def test_message_ids_differ_within_a_replay_and_repeat_in_the_next(path) -> None
 def test_spoilt_readings_come_on_top_and_none_of_them_can_be_scored(path) -> None:
     found = readings(Replay(path, corrupt_share=0.9))
     spoilt = [reading for reading in found if reading.is_corrupt]
+    assert len(spoilt) == Replay(path, corrupt_share=0.9).corrupt
     assert 0.8 * sum(LENGTHS) < len(spoilt) < sum(LENGTHS)
     assert [reading for reading in found if not reading.is_corrupt] == readings(Replay(path))
     reasons = {parse(reading.body).reason for reading in spoilt}

@@ -1,0 +1,43 @@
+# `make demo` and `make test` are all that a newcomer needs; each sets up what it uses.
+
+PYTHON ?= python3
+BIN := .venv/bin
+
+.PHONY: setup demo test check benchmark lock clean
+
+setup: .venv/ready
+
+# Made anew when the lock changes.
+.venv/ready: requirements/development.txt pyproject.toml
+	$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "Python 3.11 or newer is needed: make PYTHON=...")'
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements/development.txt
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	touch $@
+
+demo: setup
+	$(BIN)/python -m demo $(ARGS)
+
+test: setup check
+	$(BIN)/python -m pytest $(ARGS)
+
+check: setup
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+benchmark: setup
+	$(BIN)/python -m training fit --out out/benchmark/model.onnx
+	$(BIN)/python -m benchmarks.message out/benchmark/model.onnx
+	$(BIN)/python -m benchmarks.module out/benchmark/model.onnx
+
+# Universal locks (Python 3.11 to 3.13) with hashes; those of a device and of training are parts of the whole.
+COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+	--no-emit-index-url --no-header pyproject.toml
+lock: setup
+	$(COMPILE) --all-extras --group development --output-file requirements/development.txt
+	$(COMPILE) --extra edge --constraint requirements/development.txt --output-file requirements/device.txt
+	$(COMPILE) --extra edge --extra training --constraint requirements/development.txt --output-file requirements/training.txt
+
+clean:
+	rm -rf .venv out build *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -1,0 +1,1 @@
+"""Measurements of speed and memory, each comparing two things in one run."""

@@ -1,0 +1,60 @@
+"""How much a message costs in the process beside the bare call of the model.
+
+    python -m benchmarks.message MODEL.onnx
+
+Compares, in one run and in turn: the ONNX call alone for one window, and all that `rulclassifier` does for a message
+in its process (parse, check, window, score, answer). Prints the median of each and their ratio.
+"""
+
+from __future__ import annotations
+
+import json
+import statistics
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+
+from modules.edge.message import InputMessage
+from modules.rulclassifier import answers
+from scoring.classifier import Classifier
+from scoring.model import Model
+from scoring.telemetry import FIELDS, Sender
+
+ROUNDS = 20
+MESSAGES = 200
+ENGINES = 50
+
+
+def main() -> None:
+    model = Model.load(Path(sys.argv[1]))
+    classifier = Classifier(model)
+    window = np.random.default_rng(1).normal(size=(1, model.signature.window, len(FIELDS))).astype(np.float32)
+    bodies = [
+        json.dumps({field.name: round(value, 2) for field, value in zip(FIELDS, [1 + n // ENGINES, *row], strict=True)})
+        for n, row in enumerate(np.random.default_rng(2).normal(500, 100, (MESSAGES, len(FIELDS) - 1)))
+    ]
+    messages = [
+        InputMessage("telemetry", body.encode(), {"cdid": f"Client_{n % ENGINES:03d}", "mid": str(n)})
+        for n, body in enumerate(bodies)
+    ]
+    bare, whole = [], []
+    for _ in range(ROUNDS):
+        started = time.perf_counter()
+        for _ in range(MESSAGES):
+            model.predict(window)
+        bare.append((time.perf_counter() - started) / MESSAGES)
+        started = time.perf_counter()
+        for message in messages:
+            for answer in classifier.score(classifier.parser.parse(message.body, Sender(message.device))):
+                list(answers.prediction(message, answer))
+        whole.append((time.perf_counter() - started) / MESSAGES)
+    call, message = statistics.median(bare), statistics.median(whole)
+    print(f"bare ONNX call, one window    {call * 1e6:7.0f} us")
+    print(f"a message, from bytes to answer {message * 1e6:5.0f} us")
+    print(f"ratio                         {message / call:7.2f}")
+
+
+if __name__ == "__main__":
+    main()

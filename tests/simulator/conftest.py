@@ -7,6 +7,7 @@ from unittest import mock
 import pytest
 from azure.iot.device.aio import IoTHubDeviceClient, IoTHubModuleClient
 
+from simulator.bare_client import BareClient
 from simulator.runtime import Runtime
 
 ROOT = Path(__file__).parents[2]
@@ -104,3 +105,9 @@ async def receive(client):
 async def soon(awaitable):
     """Await what must happen, and fail rather than hang."""
     return await asyncio.wait_for(awaitable, PATIENCE)
+
+
+def bare(runtime, name):
+    """A bare client of a registered module or device."""
+    identity = runtime.hub.outbox(name).identity
+    return BareClient(runtime.address, runtime.hub.name, identity, runtime.trust_bundle)

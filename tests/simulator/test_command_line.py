@@ -1,0 +1,139 @@
+"""`python -m simulator` as a user runs it."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import psutil
+import pytest
+
+from tests.simulator.conftest import ROOT, manifest
+from tests.simulator.test_agent import module, script
+
+SENDER = """
+import asyncio
+from azure.iot.device import Message
+from azure.iot.device.aio import IoTHubModuleClient
+
+async def main():
+    client = IoTHubModuleClient.create_from_edge_environment()
+    for number in range(3):
+        message = Message(f'{{"number": {number}}}', content_type="application/json", content_encoding="utf-8")
+        message.message_id = f"id-{number}"
+        await client.send_message_to_output(message, "out")
+    print("sent", flush=True)
+    await asyncio.sleep(600)
+
+asyncio.run(main())
+"""
+UP = {"up": "FROM /messages/* INTO $upstream"}
+
+
+def simulator(*arguments, **options):
+    """Run a command to its end."""
+    return subprocess.run(
+        [sys.executable, "-m", "simulator", *map(str, arguments)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+        **options,
+    )
+
+
+@pytest.fixture
+def running(tmp_path):
+    """`simulator run` with a module that sends three messages; its process, and its home."""
+    path = tmp_path / "manifest.json"
+    path.write_text(json.dumps(manifest(UP, {"sender": module(script(SENDER))}, {"sender": {"rate": 1}})))
+    home = tmp_path / "home"
+    process = subprocess.Popen(
+        [sys.executable, "-m", "simulator", "run", str(path), "--home", str(home)],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        assert process.stdout.readline().startswith("running at 127.")
+        yield process, home
+    finally:
+        if process.poll() is None:
+            process.kill()
+        process.communicate()
+
+
+def follow(home, count, *options):
+    """The first lines that `upstream --follow` shows."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "simulator", "upstream", "--home", str(home), "--follow", *options],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        return [process.stdout.readline() for _ in range(count)]
+    finally:
+        process.terminate()
+        process.communicate()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_run_shows_what_arrives_and_ends_cleanly_when_told_to(running, number):
+    process, home = running
+    lines = [json.loads(line) for line in follow(home, 3, "--json")]
+    assert [json.loads(line["body"]) for line in lines] == [{"number": number} for number in range(3)]
+    assert [line["message_id"] for line in lines] == ["id-0", "id-1", "id-2"]
+    assert lines[0]["system"]["iothub-connection-module-id"] == "sender"
+    children = psutil.Process(process.pid).children(recursive=True)
+    assert children
+    process.send_signal(number)
+    _, log = process.communicate(timeout=30)
+    assert process.returncode == 0, log
+    assert not [child for child in children if child.is_running()]
+    assert not (home / "runtime.json").exists()
+    assert "Traceback" not in log
+    plain = simulator("upstream", "--home", home)
+    assert plain.stdout.splitlines() == [
+        f'{number + 1} edge-device/sender/out {{"number": {number}}}' for number in range(3)
+    ]
+
+
+def test_engines_are_written(tmp_path):
+    result = simulator("engines", "--out", tmp_path, "--train", 2, "--test", 1)
+    assert result.returncode == 0
+    assert [Path(line).name for line in result.stdout.split()] == [
+        "train_FD003.txt",
+        "test_FD003.txt",
+        "RUL_FD003.txt",
+    ]
+    assert all(Path(line).exists() for line in result.stdout.split())
+
+
+def test_a_manifest_is_generated_and_can_be_run(tmp_path):
+    environment = os.environ | {
+        line.split("=")[0]: line.split("=")[1].strip()
+        for line in (ROOT / ".env.example").read_text().splitlines()
+        if "=" in line and not line.startswith("#")
+    }
+    out = tmp_path / "manifest.json"
+    result = simulator("manifest", "--arch", "arm32v7", "--out", out, env=environment)
+    assert result.returncode == 0, result.stderr
+    assert "arm32v7" in out.read_text()
+
+
+def test_errors_are_one_line_and_an_exit_code(tmp_path):
+    for arguments in (
+        ("run", tmp_path / "none.json", "--home", tmp_path / "home"),
+        ("upstream", "--home", tmp_path),
+        ("manifest", "--template", tmp_path / "none.json"),
+    ):
+        result = simulator(*arguments)
+        assert result.returncode == 2
+        assert result.stderr.startswith("error: ")
+        assert len(result.stderr.splitlines()) == 1
+        assert str(tmp_path) in result.stderr

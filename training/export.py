@@ -13,6 +13,7 @@ from sklearn.pipeline import Pipeline
 
 from scoring.model import Model
 from scoring.signature import (
+    DRIFT_KEY,
     GOLDEN_KEY,
     PROBABILITIES,
     RUL,
@@ -22,6 +23,7 @@ from scoring.signature import (
 )
 from scoring.telemetry import CYCLE, FIELDS
 from training.dataset import Dataset
+from training.drift import drift_reference
 from training.errors import ExportError
 from training.fitting import Fitted
 from training.graph import to_onnx
@@ -77,14 +79,19 @@ def export(name: str, fitted: Fitted, data: Dataset, figures: Mapping[str, Any])
             "sha256": data.sha256,
             "rows": len(data.rul),
             "engines": data.trajectories.engines,
+            "settings": [FIELDS[each].name for each in fitted.pipeline[0].settings],
         },
         versions={library: version(library) for library in _LIBRARIES},
         figures=figures,
         alert={"class": prognosis.classes.names[0], "threshold": fitted.alert},
     )
-    golden = _golden(fitted.pipeline, data)
+    metadata = {
+        SIGNATURE_KEY: signature.to_json(),
+        GOLDEN_KEY: _golden(fitted.pipeline, data).to_json(),
+        DRIFT_KEY: drift_reference(fitted.pipeline, data),
+    }
     model = to_onnx(fitted.pipeline, window, fields)
-    onnx.helper.set_model_props(model, {SIGNATURE_KEY: signature.to_json(), GOLDEN_KEY: golden.to_json()})
+    onnx.helper.set_model_props(model, metadata)
     onnx.checker.check_model(model, full_check=True)
     return bytes(model.SerializeToString(deterministic=True))
 

@@ -7,16 +7,16 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
+from joblib import Parallel, delayed
 from numpy.typing import NDArray
-from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import GroupKFold
 from sklearn.pipeline import Pipeline
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
-from training.alert import alert_threshold
 from training.calibration import Calibration, sharpened, sharpness
 from training.dataset import Dataset
+from training.decision import alert_threshold
 from training.errors import DataError
 from training.evaluation import Figures, evaluate
 from training.intervals import Intervals
@@ -33,17 +33,30 @@ class Fitted:
 
     Attributes:
         pipeline: WindowFeatures and Prognosis, fitted on all engines.
-        figures: Of cross-validation by engine: every row was predicted by a model that had not seen its engine.
+        probabilities: float32 [rows, classes] of cross-validation by engine: every row of the training data was
+            predicted by a model that had not seen its engine.
+        intervals: float32 [rows, 3], low, median and high RUL of the same, in cycles.
+        figures: Of these predictions.
         alert: The probability of the first class from which on an alert is raised.
     """
 
     pipeline: Pipeline
+    probabilities: FloatArray
+    intervals: FloatArray
     figures: Figures
     alert: float
 
 
-def fit(recipe: Recipe, data: Dataset, progress: Progress) -> Fitted:
+def fit(recipe: Recipe, data: Dataset, progress: Progress, jobs: int = 1) -> Fitted:
     """Fit a recipe's pipeline; calibrate it by cross-validation grouped by engine.
+
+    The result does not depend on the number of processes.
+
+    Args:
+        recipe: How the model is made.
+        data: Engines that ran to failure.
+        progress: Is told what is being done.
+        jobs: How many processes work at once.
 
     Raises:
         DataError: There are too few engines, or all rows are of one class.
@@ -56,39 +69,43 @@ def fit(recipe: Recipe, data: Dataset, progress: Progress) -> Fitted:
             f"{data.name} has {data.trajectories.engines} engines and RUL from 0 to {data.rul.max()}: "
             "training needs at least 2 engines and rows of at least 2 classes"
         )
-    pipeline = recipe.pipeline()
-    probabilities, median = _out_of_fold(pipeline, x, data, folds, progress)
-    power = sharpness(probabilities, labels)
-    intervals = Intervals.fit(median, data.rul, recipe.share)
-    probabilities = sharpened(probabilities, power)
-    low, high = intervals.around(median)
-    figures = evaluate(probabilities, np.stack([low, median, high], axis=1), data, recipe.classes, recipe.cap)
-    progress("fitting on all engines")
-    pipeline.set_params(prognosis__calibration=Calibration(power, intervals))
-    _fit_quietly(pipeline, x, data.rul)
-    return Fitted(pipeline, figures, alert_threshold(probabilities[:, 0], labels == 0))
-
-
-def _out_of_fold(
-    pipeline: Pipeline, x: FloatArray, data: Dataset, folds: int, progress: Progress
-) -> tuple[FloatArray, FloatArray]:
-    """Probabilities and median of every row, from models that had not seen its engine."""
-    probabilities = np.zeros((len(x), len(pipeline[-1].classes.names)), dtype=np.float32)
-    median = np.zeros(len(x), dtype=np.float32)
     splits = GroupKFold(folds, shuffle=True, random_state=0).split(x, groups=data.trajectories.units)
-    for number, (known, unknown) in enumerate(splits, start=1):
-        progress(f"cross-validation, fold {number} of {folds}")
-        fold = _fit_quietly(clone(pipeline), x[known], data.rul[known])
-        features = fold[:-1].transform(x[unknown])
-        probabilities[unknown] = fold[-1].predict_proba(features)
-        median[unknown] = fold[-1].predict_median(features)
-    return probabilities, median
+    every = np.arange(len(x))
+    # The last fit, on all engines, predicts nothing but serves.
+    parts = [*splits, (every, every[:0])]
+    probabilities = np.zeros((len(x), len(recipe.classes.names)), dtype=np.float32)
+    median = np.zeros(len(x), dtype=np.float32)
+    done = Parallel(n_jobs=jobs, return_as="generator")(
+        delayed(_fit_and_predict)(recipe, x, data.rul, known, unknown) for known, unknown in parts
+    )
+    pipeline = recipe.pipeline()
+    for number, ((_, unknown), (fitted, *predicted)) in enumerate(zip(parts, done, strict=True), start=1):
+        pipeline, (probabilities[unknown], median[unknown]) = fitted, predicted
+        progress(f"{data.name}: fitted {number} of {len(parts)}")
+    calibration = Calibration(sharpness(probabilities, labels), Intervals.fit(median, data.rul, recipe.share))
+    pipeline.set_params(prognosis__calibration=calibration)
+    probabilities = sharpened(probabilities, calibration.power)
+    low, high = calibration.intervals.around(median)
+    intervals = np.stack([low, median, high], axis=1)
+    figures = evaluate(probabilities, intervals, data, recipe.classes, recipe.cap)
+    threshold = alert_threshold(probabilities[:, 0], labels == 0)
+    return Fitted(pipeline, probabilities, intervals, figures, threshold)
 
 
-def _fit_quietly(pipeline: Pipeline, x: FloatArray, rul: NDArray[np.int64]) -> Pipeline:
+def _fit_and_predict(
+    recipe: Recipe, x: FloatArray, rul: NDArray[np.int64], known: NDArray[np.int64], unknown: NDArray[np.int64]
+) -> tuple[Pipeline, FloatArray, FloatArray]:
+    """Fit on the known rows and predict the unknown ones: pipeline, probabilities and median."""
+    pipeline = recipe.pipeline()
+    # One thread: sums in another order are other sums.
     with warnings.catch_warnings(), threadpool_limits(limits=1):
         # Networks stop after a few epochs on purpose: that regularises them.
         warnings.simplefilter("ignore", ConvergenceWarning)
         # A few short-lived engines have fewer rows than a batch.
         warnings.filterwarnings("ignore", "Got `batch_size` less than 1 or larger", UserWarning)
-        return pipeline.fit(x, rul)
+        pipeline.fit(x[known], rul[known])
+        if not len(unknown):
+            none = np.zeros(0, dtype=np.float32)
+            return pipeline, np.zeros((0, len(recipe.classes.names)), dtype=np.float32), none
+        features = pipeline[:-1].transform(x[unknown])
+        return pipeline, pipeline[-1].predict_proba(features), pipeline[-1].predict_median(features)

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from tests.training.conftest import wearing_engines
-from training.alert import alert_threshold
 from training.calibration import sharpened, sharpness
 from training.dataset import Dataset
+from training.decision import alert_threshold
 from training.evaluation import calibration_error, evaluate, nasa_score
 from training.intervals import Intervals
 from training.labels import Classes, remaining_useful_life

@@ -26,7 +26,7 @@ from simulator.mqtt import Connect, Publish, Subscribe, Unsubscribe
 from simulator.outbox import PUBACK_TIMEOUT, Outbox
 from simulator.queue import EndpointQueue, Item
 from simulator.routes import UPSTREAM, Delivery, Router
-from simulator.store import Store
+from simulator.store import Done, Store
 from simulator.twin import TwinError, parse_patch
 from simulator.upstream import Upstream
 
@@ -279,7 +279,7 @@ class Hub:
         if not present:
             outbox.subscriptions = {}
         outbox.session = not clean
-        self._keep_session(outbox)
+        self._keep_session(outbox, outbox.subscriptions)
         self._notify()
         return present
 
@@ -305,7 +305,7 @@ class Hub:
         outbox = self.outbox(name)
         outbox.subscriptions = {}
         outbox.session = False
-        self._keep_session(outbox)
+        self._keep_session(outbox, outbox.subscriptions)
         if outbox.connection is not None:
             outbox.connection.drop("its session is forgotten")
 
@@ -345,30 +345,31 @@ class Hub:
         """Take the filters that a client of the hub may have; SUBACK once the session is stored."""
         outbox = self._outboxes[identity.client_id]
         allowed = {outbox.filter, TWIN_ANSWERS, TWIN_PATCHES, METHOD_FILTER}
-        codes = []
+        granted: dict[str, int] = {}
         for name, qos in packet.filters:
             if name in allowed:
-                outbox.subscriptions[name] = min(qos, 1)
-                codes.append(min(qos, 1))
+                granted[name] = min(qos, 1)
             else:
                 logger.warning("%s may not subscribe to %r", identity.client_id, name)
-                codes.append(mqtt.SUBSCRIPTION_FAILED)
+        codes = [granted.get(name, mqtt.SUBSCRIPTION_FAILED) for name, _ in packet.filters]
 
         def done(_result: object, error: sqlite3.Error | None) -> None:
             if error is not None:
                 connection.drop(f"its session cannot be stored: {error}")
                 return
+            if outbox.connection is not connection:
+                return
             connection.send(mqtt.encode_suback(packet.packet_id, codes))
+            outbox.subscriptions |= granted
             outbox.pump()
             self._notify()
 
-        self._keep_session(outbox, done)
+        self._keep_session(outbox, outbox.subscriptions | granted, done)
 
     def unsubscribe(self, connection: Connection, identity: Identity, packet: Unsubscribe) -> None:
         """Forget filters; UNSUBACK once the session is stored."""
         outbox = self._outboxes[identity.client_id]
-        for name in packet.filters:
-            outbox.subscriptions.pop(name, None)
+        outbox.subscriptions = {name: qos for name, qos in outbox.subscriptions.items() if name not in packet.filters}
 
         def done(_result: object, error: sqlite3.Error | None) -> None:
             if error is not None:
@@ -376,12 +377,12 @@ class Hub:
                 return
             connection.send(mqtt.encode_unsuback(packet.packet_id))
 
-        self._keep_session(outbox, done)
+        self._keep_session(outbox, outbox.subscriptions, done)
 
-    def _keep_session(self, outbox: Outbox, done: Callable[[Any, sqlite3.Error | None], None] | None = None) -> None:
+    def _keep_session(self, outbox: Outbox, subscriptions: dict[str, int], done: Done | None = None) -> None:
         client = outbox.identity.client_id
         if outbox.session:
-            self._store.write("REPLACE INTO sessions VALUES (?, ?)", (client, json.dumps(outbox.subscriptions)), done)
+            self._store.write("REPLACE INTO sessions VALUES (?, ?)", (client, json.dumps(subscriptions)), done)
         else:
             self._store.write("DELETE FROM sessions WHERE client = ?", (client,), done)
 

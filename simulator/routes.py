@@ -17,6 +17,8 @@ from simulator.message import Message
 UPSTREAM = "$upstream"
 # A route is one value of a twin, so it can be no longer than one.
 LONGEST = 4096
+# A module can send to as many outputs as it likes; no sensible one has so many that this matters.
+MOST_SOURCES = 1_000
 # What the real hub has as sources and this one does not.
 LEFT_OUT = ("/twinchangenotifications", "/devicelifecycleevents", "/modulelifecycleevents", "/deviceconnection")
 
@@ -70,7 +72,7 @@ class Sink(NamedTuple):
 
 
 class Route(NamedTuple):
-    """A route ready to be matched."""
+    """A route ready to be matched; its source in small letters."""
 
     name: str
     source: str
@@ -79,10 +81,8 @@ class Route(NamedTuple):
     priority: int
     time_to_live: float
 
-    def matches(self, message: Message) -> bool:
-        """Whether the message takes this route: by a prefix of its source, ignoring case, and its condition."""
-        if not message.source.lower().startswith(self.source):
-            return False
+    def holds(self, message: Message) -> bool:
+        """Whether the condition holds."""
         return self.condition is None or self.condition.evaluate(message) is True
 
 
@@ -241,12 +241,24 @@ class Router:
 
     def __init__(self, specs: Iterable[RouteSpec]) -> None:
         self.routes = [compile_route(spec) for spec in specs]
+        self._by_source: dict[str, list[Route]] = {}
 
     def deliveries(self, message: Message) -> list[Delivery]:
         """Where a message goes: each sink once, by its matching route of the lowest priority number."""
         found: dict[Sink, Route] = {}
-        for route in self.routes:
+        for route in self._from(message.source):
             best = found.get(route.sink)
-            if (best is None or route.priority < best.priority) and route.matches(message):
+            if (best is None or route.priority < best.priority) and route.holds(message):
                 found[route.sink] = route
         return [Delivery(sink, route.priority, route.time_to_live) for sink, route in found.items()]
+
+    def _from(self, source: str) -> list[Route]:
+        """The routes whose source is a prefix of this one, ignoring case."""
+        routes = self._by_source.get(source)
+        if routes is None:
+            if len(self._by_source) >= MOST_SOURCES:
+                self._by_source.clear()
+            lower = source.lower()
+            routes = [route for route in self.routes if lower.startswith(route.source)]
+            self._by_source[source] = routes
+        return routes

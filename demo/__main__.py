@@ -9,14 +9,14 @@ import subprocess
 import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from rich.console import Console
 from rich.live import Live
 
+from demo.deployment import deployment
 from demo.tally import PREFIX, Tally
 from demo.view import View, closing_table
-from simulator import manifest
+from scoring.cmapss import find
 from simulator.runtime import Runtime
 from training.dataset import Dataset, default_directory, load_test
 
@@ -61,38 +61,21 @@ def main() -> int:
 
 async def _deploy(job: Job, truth: Dataset, console: Console) -> int:
     """Run the deployment until every reading is answered, and show what came of it."""
+    telemetry = find(job.data, f"test_{job.subset}.txt")
+    runtime_home = job.out / "runtime"
+    content = deployment(job.out / "model.onnx", telemetry, runtime_home / "state", job.rate)
     settings = {"CORRUPT_SHARE": str(job.corrupt_share), "ENGINE_PREFIX": PREFIX}
-    async with Runtime(_deployment(job), job.out / "runtime", environment={"telemetrysource": settings}) as runtime:
+    async with Runtime(content, runtime_home, environment={"telemetrysource": settings}) as runtime:
         tally = Tally(runtime.upstream.path, truth)
         with Live(View(tally, len(truth.rul), truth.trajectories.engines), console=console, transient=True):
             sent = await _until_answered(runtime, tally)
     if sent is None:
-        console.print(f"[red]nothing new upstream for {SILENCE_SECONDS:g} s[/red]; logs: {job.out / 'runtime'}")
+        console.print(f"[red]nothing new upstream for {SILENCE_SECONDS:g} s[/red]; logs: {runtime_home}")
         sent = len(truth.rul)
     console.print(closing_table(tally, sent))
     complete = tally.scored == len(truth.rul) and tally.answered == sent
     console.print("[green]nothing was lost[/green]" if complete else "[red]messages were lost[/red]")
     return 0 if complete else 1
-
-
-def _deployment(job: Job) -> dict[str, Any]:
-    """The deployment manifest, generated from the template as for a real device."""
-    test = next(job.data.glob(f"test_{job.subset}.txt*"))
-    content = manifest.load(
-        ROOT / "deployment.template.json",
-        environment={
-            "CONTAINER_REGISTRY": "registry.example.com",
-            "CONTAINER_REGISTRY_USERNAME": "",
-            "CONTAINER_REGISTRY_PASSWORD": "",
-            "MODEL_DIR": str(job.out.resolve()),
-            "MODEL_FILE": "model.onnx",
-            "STATE_DIR": str((job.out / "runtime" / "state").resolve()),
-            "TELEMETRY_DIR": str(test.parent.resolve()),
-            "TELEMETRY_FILE": test.name,
-        },
-    )["modulesContent"]
-    content["telemetrysource"]["properties.desired"]["rate"] = job.rate
-    return {"modulesContent": content}
 
 
 async def _until_answered(runtime: Runtime, tally: Tally) -> int | None:

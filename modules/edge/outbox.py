@@ -44,7 +44,8 @@ class Outbox:
                 if not page:
                     await self._wait()
         finally:
-            self._sender.cancel()
+            await self._sender.close()
+            await self._settle()
 
     def _acknowledge(self, outgoing: Outgoing) -> Callable[[], None]:
         return lambda: self._acknowledged.append(outgoing)

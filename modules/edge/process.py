@@ -47,7 +47,11 @@ def run(main: Callable[[asyncio.Event], Coroutine[Any, Any, bool]], *expected: t
 
 
 async def until(stop: asyncio.Event, *parts: Coroutine[Any, Any, None]) -> None:
-    """Run the parts of a module side by side until `stop` is set; then end them.
+    """Run the parts of a module side by side until `stop` is set; then end them, the last first.
+
+    Args:
+        stop: Says that it is time to end.
+        parts: Each may rely on those before it until its own end.
 
     Raises:
         Exception: What ended one of them before that.
@@ -56,9 +60,9 @@ async def until(stop: asyncio.Event, *parts: Coroutine[Any, Any, None]) -> None:
     tasks = [asyncio.ensure_future(part) for part in parts]
     await asyncio.wait([stopped, *tasks], return_when=asyncio.FIRST_COMPLETED)
     ended = [task for task in tasks if task.done()]
-    for task in (stopped, *tasks):
+    for task in (stopped, *reversed(tasks)):
         task.cancel()
-    await asyncio.wait([stopped, *tasks])
+        await asyncio.wait([task])
     for task in ended:
         task.result()
 

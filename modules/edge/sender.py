@@ -12,6 +12,8 @@ log = logging.getLogger(__name__)
 
 # The SDK gains up to half again by sends in flight together, and no more beyond some 20.
 IN_FLIGHT = 20
+# What is under way at the end gets this long to be acknowledged; all else would be sent twice.
+CLOSE_SECONDS = 2.0
 
 
 class Sender:
@@ -42,10 +44,13 @@ class Sender:
         while self._under_way:
             await asyncio.wait(self._under_way.values())
 
-    def cancel(self) -> None:
-        """Give up what is under way."""
-        for task in self._under_way.values():
-            task.cancel()
+    async def close(self) -> None:
+        """Give what is under way its time to be acknowledged, and then give it up."""
+        try:
+            await asyncio.wait_for(self.idle(), CLOSE_SECONDS)
+        except TimeoutError:
+            for task in self._under_way.values():
+                task.cancel()
 
     async def _send_one(self, message: OutputMessage, acknowledged: Callable[[], None]) -> None:
         try:

@@ -68,7 +68,7 @@ class _Source:
         try:
             await self._replay_all()
         finally:
-            self._sender.cancel()
+            await self._sender.close()
 
     async def _replay_all(self) -> None:
         log.info("replaying %d readings from position %d on", len(self._replay), self._position.first)

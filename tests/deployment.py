@@ -1,0 +1,71 @@
+"""The real deployment on the simulator's edge runtime, with a small model and a short telemetry file, for tests."""
+
+import asyncio
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+
+from demo.deployment import deployment
+from scoring.classifier import Classifier
+from scoring.cmapss import Trajectories, write_trajectories
+from scoring.model import Model
+from scoring.telemetry import Telemetry
+from simulator.runtime import Runtime
+from simulator.upstream import Received
+from tests.onnx_models import tiny_model
+
+RETRY_SECONDS = 0.1
+
+
+class Deployment:
+    """A folder with a model and telemetry, and the runtime that deployment.template.json describes over it."""
+
+    def __init__(self, folder: Path, engines: int = 4, cycles: int = 50, model: bytes | None = None) -> None:
+        self.folder = folder
+        self.units = np.repeat(np.arange(1, engines + 1), cycles)
+        self.cycles = np.tile(np.arange(1, cycles + 1), engines)
+        values = np.random.default_rng(1).uniform(10, 120, (len(self.units), 25)).round(4)
+        values[:, 0] = self.cycles
+        self.trajectories = Trajectories(self.units, self.cycles, values)
+        write_trajectories(folder / "test_FD003.txt", self.trajectories)
+        (folder / "model.onnx").write_bytes(model or tiny_model())
+
+    def __len__(self) -> int:
+        return len(self.units)
+
+    def runtime(
+        self, rate: float = 0.0, environment: Mapping[str, Mapping[str, str]] | None = None, **kwargs
+    ) -> Runtime:
+        content = deployment(self.folder / "model.onnx", self.folder / "test_FD003.txt", self.folder / "state", rate)
+        return Runtime(content, self.folder / "home", environment=environment, backoff=RETRY_SECONDS, **kwargs)
+
+    def expected(self) -> dict[tuple[str, int], dict]:
+        """What an undisturbed classifier says of each engine and cycle."""
+        classifier = Classifier(Model((self.folder / "model.onnx").read_bytes()))
+        rows = np.lexsort((self.units, self.cycles))
+        records = [
+            Telemetry(
+                f"Client_{self.units[row]:03d}",
+                int(self.cycles[row]),
+                self.trajectories.values[row].astype(np.float32),
+            )
+            for row in rows
+        ]
+        return {(a.telemetry.engine, a.telemetry.cycle): a.record() for a in classifier.score(records)}
+
+
+async def answered(runtime: Runtime, count: int) -> list[Received]:
+    """All that is upstream, once that many different readings are answered and the replay has ended."""
+    source = f"{runtime.hub.device}/telemetrysource"
+    while True:
+        messages = runtime.upstream.messages()
+        ended = runtime.upstream.twin(source).reported.get("replay", {}).get("ended", False)
+        if ended and len({each.correlation_id for each in messages}) >= count:
+            return messages
+        await asyncio.sleep(0.05)
+
+
+def by_output(messages: list[Received], output: str) -> dict[str, Received]:
+    """The messages of one output by their ids; a repeat counts once."""
+    return {each.message_id: each for each in messages if each.output == output}

@@ -15,7 +15,7 @@ from rich.live import Live
 
 from demo.deployment import deployment
 from demo.tally import PREFIX, Tally
-from demo.view import View, closing_table
+from demo.view import View, closing_table, save_picture
 from scoring.cmapss import find
 from simulator.runtime import Runtime
 from training.dataset import Dataset, default_directory, load_test
@@ -40,7 +40,7 @@ class Job:
 def main() -> int:
     """Do the main job; 0 if every message was answered and nothing was lost."""
     arguments = _arguments()
-    console = Console(highlight=False)
+    console = Console(highlight=False, record=arguments.svg is not None)
     job = Job(arguments.data, arguments.subset, arguments.out, arguments.rate, arguments.corrupt)
     # What an earlier run left would count as this one's.
     shutil.rmtree(job.out / "runtime", ignore_errors=True)
@@ -56,7 +56,10 @@ def main() -> int:
     _run("training", "fit", "--data", job.data, "--subset", job.subset, "--out", job.out / "model.onnx")
     console.rule("deploy, feed, score")
     truth = load_test(job.data, job.subset)
-    return asyncio.run(_deploy(job, truth, console))
+    status = asyncio.run(_deploy(job, truth, console))
+    if arguments.svg is not None:
+        save_picture(console, arguments.svg)
+    return status
 
 
 async def _deploy(job: Job, truth: Dataset, console: Console) -> int:
@@ -104,6 +107,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--out", type=Path, default=ROOT / "out" / "demo", help="model, logs and state (%(default)s)")
     parser.add_argument("--rate", type=float, default=200.0, help="readings a second, 0 for no limit (%(default)s)")
     parser.add_argument("--corrupt", type=float, default=0.0, help="share of spoilt messages to mix in (%(default)s)")
+    parser.add_argument("--svg", type=Path, help="where to keep a picture of what was shown")
     return parser.parse_args()
 
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 from rich.bar import Bar
-from rich.console import Group, RenderableType
+from rich.console import Console, Group, RenderableType
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
@@ -56,3 +59,9 @@ def closing_table(tally: Tally, sent: int) -> Table:
     ):
         table.add_row(name, value, note)
     return table
+
+
+def save_picture(console: Console, path: Path) -> None:
+    """Keep what was shown as a picture that needs no font from elsewhere."""
+    svg = console.export_svg(title="make demo")
+    path.write_text(re.sub(r"@font-face \{.*?\}", "", svg, flags=re.DOTALL), encoding="utf-8")

@@ -7,7 +7,7 @@ import json
 import sys
 from pathlib import Path
 
-from simulator import cmapss, manifest, run_command
+from simulator import cmapss, devices_command, manifest, remote_commands, run_command
 from simulator.engines import SUBSETS
 from simulator.errors import SimulatorError
 
@@ -56,6 +56,8 @@ def main(arguments: list[str] | None = None) -> int:
     add_engines(commands)
     add_manifest(commands)
     run_command.add(commands)
+    devices_command.add(commands)
+    remote_commands.add(commands)
     options = parser.parse_args(arguments)
     try:
         return int(options.command(options))

@@ -159,7 +159,7 @@ class ControlServer:
         return web.json_response(result)
 
 
-async def command(home: Path, name: str, **arguments: Any) -> Any:  # noqa: ANN401 - the command's own answer
+async def command(home: Path, name: str, /, **arguments: Any) -> Any:  # noqa: ANN401 - the command's own answer
     """Send a command to the runtime that runs in a home folder.
 
     Raises:

@@ -32,6 +32,7 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     parser.add_argument(
         "--backoff", type=float, default=BACKOFF, metavar="S", help="before a module's first restart (edgeAgent: 10)"
     )
+    parser.add_argument("--inject-into", metavar="MODULE", help="POST /api/v1/messages on 127.0.0.1:53000 goes to it")
     parser.set_defaults(command=lambda options: asyncio.run(run(options)))
     parser = commands.add_parser("upstream", help="show what has reached the cloud")
     parser.add_argument("--home", type=Path, required=True, metavar="DIR")
@@ -53,8 +54,16 @@ async def run(options: argparse.Namespace) -> int:
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, ended.set)
     content = manifest.load(options.manifest, architecture())
-    async with Runtime(content, options.home, address=options.address, backoff=options.backoff) as runtime:
+    async with Runtime(
+        content,
+        options.home,
+        address=options.address,
+        backoff=options.backoff,
+        inject_into=options.inject_into,
+    ) as runtime:
         sys.stdout.write(f"running at {runtime.address}, home {runtime.home}\n")
+        if runtime.injection is not None:
+            sys.stdout.write(f"injection at http://127.0.0.1:{runtime.injection.port}/api/v1/messages\n")
         sys.stdout.flush()
         await ended.wait()
     return 0

@@ -8,6 +8,7 @@ import hashlib
 import logging
 import os
 import random
+import ssl
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import AsyncExitStack
@@ -24,6 +25,8 @@ from simulator.errors import AddressError, SimulatorError
 from simulator.faults import Faults
 from simulator.hub import PORT, EdgeDevice, Hub
 from simulator.identity import Identity
+from simulator.injection import InjectionServer
+from simulator.method_server import MethodServer
 from simulator.outbox import PUBACK_TIMEOUT
 from simulator.routes import Router
 from simulator.upstream import Upstream
@@ -51,6 +54,7 @@ class Runtime:
         start_modules: whether the agent starts the modules.
         backoff: seconds before a module's first restart (edgeAgent: 10).
         puback_timeout: seconds that a module has for its PUBACK (edgeHub: 30).
+        inject_into: the module that gets what is posted to the injection server, if there is to be one.
 
     Attributes:
         address: where the hub listens, port 8883.
@@ -58,6 +62,8 @@ class Runtime:
         agent: the modules.
         upstream: the cloud's end.
         faults: what can be made to go wrong.
+        methods: the server for methods from module to module; `available` if port 443 could be had.
+        injection: the injection server, if there is one; `port` is where.
     """
 
     def __init__(  # noqa: PLR0913 - options of one device, all with a default
@@ -71,6 +77,7 @@ class Runtime:
         start_modules: bool = True,
         backoff: float = BACKOFF,
         puback_timeout: float = PUBACK_TIMEOUT,
+        inject_into: str | None = None,
     ) -> None:
         self.home = home.absolute()
         self.home.mkdir(parents=True, exist_ok=True)
@@ -86,6 +93,8 @@ class Runtime:
         self._environment = environment or {}
         self._start_modules = start_modules
         self._backoff = backoff
+        self.methods = MethodServer(self.hub)
+        self.injection = InjectionServer(self.hub, inject_into) if inject_into else None
         self._sockets = Path()
         self._open = AsyncExitStack()
 
@@ -103,11 +112,16 @@ class Runtime:
             stack.push_async_callback(self.upstream.close)
             await self.hub.open()
             stack.push_async_callback(self.hub.stop)
-            await self._listen()
+            context = await self._listen()
+            stack.push_async_callback(self.methods.stop)
+            await self.methods.start(self.address, context)
             workload = WorkloadServer(self.hub, self._authority.pem)
             stack.push_async_callback(workload.stop)
             await workload.start(self._sockets / "workload.sock")
             self._set_up_modules()
+            if self.injection is not None:
+                stack.push_async_callback(self.injection.stop)
+                await self.injection.start()
             stack.push_async_callback(self.agent.stop)
             if self._start_modules:
                 await self.agent.start()
@@ -122,11 +136,12 @@ class Runtime:
     ) -> None:
         await self._open.aclose()
 
-    async def _listen(self) -> None:
+    async def _listen(self) -> ssl.SSLContext:
         tries = [self.address] if self.address else list(_addresses())
         for address in tries:
+            context = self._authority.server_context(address)
             try:
-                await self.hub.listen(address, self._authority.server_context(address))
+                await self.hub.listen(address, context)
             except OSError as error:
                 if error.errno not in {errno.EADDRINUSE, errno.EADDRNOTAVAIL}:
                     raise
@@ -136,7 +151,7 @@ class Runtime:
             else:
                 self.address = address
                 logger.info("the hub listens on %s:%d", address, PORT)
-                return
+                return context
         message = f"none of {len(tries)} addresses of 127.0.0.0/8 has port {PORT} free; does something listen on all?"
         raise AddressError(message)
 

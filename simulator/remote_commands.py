@@ -1,0 +1,140 @@
+"""Commands to a simulator that runs: its status, modules, faults, twins, methods and logs."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import inspect
+import json
+import shlex
+import signal
+import sys
+from pathlib import Path
+from typing import Any
+
+from simulator.control import command
+from simulator.errors import SimulatorError
+from simulator.faults import Faults
+
+Commands = argparse._SubParsersAction
+
+
+def add(commands: Commands[argparse.ArgumentParser]) -> None:
+    """Add the commands."""
+    parser = _command(commands, "status", "how the runtime, its modules and its clients are")
+    parser.set_defaults(command=lambda options: _show(options, "status"))
+
+    parser = _command(commands, "module", "start, stop or kill a module")
+    parser.add_argument("action", choices=("start", "stop", "kill"))
+    parser.add_argument("name")
+    parser.set_defaults(command=lambda options: _send(options, "module", action=options.action, name=options.name))
+
+    parser = _command(commands, "logs", "what a module has written")
+    parser.add_argument("name")
+    parser.add_argument("--tail", type=int, metavar="N", help="its last lines only")
+    parser.set_defaults(command=_logs)
+
+    parser = _command(commands, "twin", "a twin, after a patch of its desired properties")
+    parser.add_argument("client", help="a module, or a device")
+    parser.add_argument("--desired", type=_json, metavar="JSON")
+    parser.set_defaults(command=_twin)
+
+    parser = _command(commands, "method", "call a direct method")
+    parser.add_argument("client", help="a module, or a device")
+    parser.add_argument("method")
+    parser.add_argument("--payload", type=_json, metavar="JSON")
+    parser.add_argument("--timeout", type=float, default=30.0, metavar="S", help="for the answer")
+    parser.add_argument("--connect-timeout", type=float, default=0.0, metavar="S", help="for the client to be there")
+    parser.set_defaults(command=_method)
+
+    parser = _command(commands, "debug", "the environment for a module under a debugger, for a shell to read")
+    parser.add_argument("name", help="the module; made if the manifest has none of that name")
+    parser.set_defaults(command=_debug)
+
+    _add_faults(commands)
+
+
+def _add_faults(commands: Commands[argparse.ArgumentParser]) -> None:
+    """`fault NAME`: a command for each method of Faults, with its arguments."""
+    parser = commands.add_parser("fault", help="make something go wrong")
+    names = parser.add_subparsers(required=True, metavar="FAULT", dest="fault")
+    for name, method in inspect.getmembers(Faults, inspect.isfunction):
+        if name.startswith("_"):
+            continue
+        one = names.add_parser(name.replace("_", "-"), help=(method.__doc__ or "").splitlines()[0])
+        one.add_argument("--home", type=Path, required=True, metavar="DIR")
+        parameters = list(inspect.signature(method, eval_str=True).parameters.values())[1:]
+        for parameter in parameters:
+            if parameter.annotation is bool:
+                one.add_argument(f"--{parameter.name}", action="store_true")
+            elif parameter.default is inspect.Parameter.empty:
+                one.add_argument(parameter.name, type=parameter.annotation)
+            else:
+                one.add_argument(parameter.name, nargs="?", type=parameter.annotation, default=parameter.default)
+        one.set_defaults(command=_fault, arguments=[parameter.name for parameter in parameters])
+
+
+def _command(commands: Commands[argparse.ArgumentParser], name: str, text: str) -> argparse.ArgumentParser:
+    parser = commands.add_parser(name, help=text)
+    parser.add_argument("--home", type=Path, required=True, metavar="DIR", help="the running simulator's")
+    return parser
+
+
+def _json(text: str) -> Any:  # noqa: ANN401 - any JSON value
+    try:
+        return json.loads(text)
+    except ValueError as error:
+        message = f"{text!r} is not JSON: {error}"
+        raise argparse.ArgumentTypeError(message) from error
+
+
+def _send(options: argparse.Namespace, name: str, /, **arguments: Any) -> int:  # noqa: ANN401 - any JSON values
+    asyncio.run(command(options.home, name, **arguments))
+    return 0
+
+
+def _show(options: argparse.Namespace, name: str, /, **arguments: Any) -> int:  # noqa: ANN401 - any JSON values
+    answer = asyncio.run(command(options.home, name, **arguments))
+    sys.stdout.write(json.dumps(answer, indent=2, ensure_ascii=False) + "\n")
+    return 0
+
+
+def _twin(options: argparse.Namespace) -> int:
+    desired = {} if options.desired is None else {"desired": options.desired}
+    return _show(options, "twin", client=options.client, **desired)
+
+
+def _method(options: argparse.Namespace) -> int:
+    return _show(
+        options,
+        "method",
+        client=options.client,
+        method=options.method,
+        payload=options.payload,
+        answer_within=options.timeout,
+        connect_within=options.connect_timeout,
+    )
+
+
+def _debug(options: argparse.Namespace) -> int:
+    variables = asyncio.run(command(options.home, "debug", name=options.name))
+    sys.stdout.write("".join(f"export {name}={shlex.quote(value)}\n" for name, value in variables.items()))
+    return 0
+
+
+def _fault(options: argparse.Namespace) -> int:
+    arguments = {name: getattr(options, name) for name in options.arguments}
+    return _send(options, "fault", name=options.fault, arguments=arguments)
+
+
+def _logs(options: argparse.Namespace) -> int:
+    # Ending in a pipe such as `| head` is no error.
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+    path = options.home / "logs" / f"{options.name}.log"
+    if not path.exists():
+        known = ", ".join(sorted(log.stem for log in path.parent.glob("*.log"))) or "none"
+        message = f"there is no log of {options.name} in {options.home}; there are {known}"
+        raise SimulatorError(message)
+    lines = path.read_text(encoding="utf-8", errors="replace").splitlines(keepends=True)
+    sys.stdout.write("".join(lines if options.tail is None else lines[-options.tail :]))
+    return 0

@@ -1,0 +1,205 @@
+"""Who is let in, who is not, and what ends a connection."""
+
+import asyncio
+import json
+import ssl
+import time
+
+import pytest
+
+from simulator import mqtt
+from simulator.bare_client import BareClient
+from simulator.identity import Identity, new_key, token
+from simulator.mqtt import NOT_AUTHORIZED, Connack, Connect
+from tests.simulator.conftest import A_TO_B, bare, device_client, manifest, module_client, receive, running, soon
+
+UP = {"up": "FROM /messages/* INTO $upstream"}
+
+
+async def answer_to(client, *, user=None, password=None, client_id=None):
+    """What the hub says to a CONNECT with something wrong in it."""
+    await client.open()
+    identity, hub = client.identity, "simulated-hub.azure-devices.net"
+    password = token(identity, hub, int(time.time() + 100)) if password is None else password
+    user = f"{hub}/{identity.client_id}/?api-version=2019-10-01" if user is None else user
+    client.write(mqtt.encode_connect(Connect(client_id or identity.client_id, False, 0, user, password.encode())))
+    answer = await soon(client.read())
+    await client.close()
+    return answer
+
+
+async def test_a_good_token_lets_in_and_each_kind_of_bad_one_does_not(tmp_path, caplog):
+    hub = "simulated-hub.azure-devices.net"
+    async with running(manifest(UP), tmp_path, "a", "b") as runtime:
+        a = bare(runtime, "a")
+        b = runtime.hub.outbox("b").identity
+        later = int(time.time() + 100)
+        forged = Identity(a.identity.device, "a", new_key())
+        assert await answer_to(a) == Connack(False, 0)
+        for password, why in {
+            token(a.identity, hub, int(time.time() - 5)): "the token expired",
+            token(b, hub, later): "the token is for",
+            token(a.identity, "other-hub", later): "the token is for",
+            token(forged, hub, later): "not made with the identity's key",
+            token(a.identity, hub, later)[:-1] + "7": "",
+            "": "the password is not a SharedAccessSignature",
+            "nonsense": "the password is not a SharedAccessSignature",
+            token(a.identity, hub, later) + "x": "",
+        }.items():
+            caplog.clear()
+            assert await answer_to(a, password=password) == Connack(False, NOT_AUTHORIZED), password
+            assert "'edge-device/a' is refused: " + why in caplog.text
+
+
+async def test_an_unknown_client_and_a_user_name_of_another_are_refused(tmp_path):
+    async with running(manifest(UP), tmp_path, "a", "b") as runtime:
+        a = bare(runtime, "a")
+        assert (await answer_to(a, client_id="edge-device/nobody")).code == NOT_AUTHORIZED
+        assert (await answer_to(a, user="simulated-hub.azure-devices.net/edge-device/b/?x")).code == NOT_AUTHORIZED
+        assert (await answer_to(a, user="")).code == NOT_AUTHORIZED
+
+
+async def test_the_certificate_is_of_the_runtimes_own_authority_and_names_its_address(tmp_path):
+    async with running(manifest(UP), tmp_path / "1", "a") as one, running(manifest(UP), tmp_path / "2", "a") as two:
+        identity = one.hub.outbox("a").identity
+        with pytest.raises(ssl.SSLCertVerificationError):
+            await BareClient(one.address, one.hub.name, identity, two.trust_bundle).connect()
+        trusted = bare(one, "a")
+        await trusted.connect()
+        await trusted.close()
+
+
+async def test_clients_trust_the_hub_still_after_a_restart_of_the_runtime(tmp_path):
+    async with running(manifest(UP), tmp_path, "a") as runtime:
+        kept = runtime.trust_bundle.read_text()
+        key = runtime.hub.outbox("a").identity.key
+    async with running(manifest(UP), tmp_path) as runtime:
+        assert runtime.trust_bundle.read_text() == kept
+        assert runtime.hub.outbox("a").identity.key == key
+        async with bare(runtime, "a") as client:
+            await soon(client.send(b"x"))
+
+
+async def test_a_connection_ends_with_its_token(tmp_path, caplog):
+    async with running(manifest(UP), tmp_path, "a") as runtime:
+        client = bare(runtime, "a")
+        await client.connect(life=2)
+        with pytest.raises(ConnectionResetError):
+            await soon(client.read())
+        assert "edge-device/a is disconnected: its token has expired" in caplog.text
+
+
+async def test_the_sdk_renews_what_expires_early_and_goes_on_sending(tmp_path):
+    async with running(manifest(UP), tmp_path, "a") as runtime:
+        async with module_client(runtime, "a", connection_retry_interval=1) as client:
+            await client.send_message_to_output("1", "o")
+            runtime.faults.expire_tokens(0)
+            await soon(runtime.hub.disconnected("a"))
+            runtime.faults.expire_tokens(3600)
+            await soon(runtime.hub.connected("a"))
+            await soon(client.send_message_to_output("2", "o"))
+        assert [message.body for message in await soon(runtime.upstream.wait_for(2))] == [b"1", b"2"]
+
+
+async def test_a_silent_client_is_disconnected_after_one_and_a_half_times_its_keep_alive(tmp_path, caplog):
+    async with running(manifest(UP), tmp_path, "a") as runtime:
+        client = bare(runtime, "a")
+        await client.connect(keep_alive=1)
+        with pytest.raises(ConnectionResetError):
+            await soon(client.read())
+        assert "edge-device/a is disconnected: nothing heard for" in caplog.text
+
+
+async def test_a_client_that_pings_stays(tmp_path):
+    async with running(manifest(UP), tmp_path, "a") as runtime:
+        client = bare(runtime, "a")
+        await client.connect(keep_alive=1)
+        for _ in range(20):
+            client.write(mqtt.PING)
+            await soon(client.read())
+            await asyncio.sleep(0.1)
+        await soon(client.send(b"still here"))
+        await client.close()
+
+
+@pytest.mark.parametrize(
+    ("data", "why"),
+    [
+        (b"\x00\x00", "packet type 0 is none"),
+        (b"\x30\xff\xff\xff\xff", "a packet's length has more than four bytes"),
+        (b"\x30\xff\xff\xff\x7f", "a packet of 268435455 bytes"),
+        (b"\x34\x05\x00\x01a\x00\x01", "PUBLISH of QoS 2"),
+        (b"\x32\x05\x00\x01a\x00\x00", "a packet identifier is 0"),
+        (b"\x32\x03\x00\x01a", "a packet ends"),
+        (b"\x32\x05\x00\x01\xff\x00\x01", "a string is not UTF-8"),
+        (b"\x82\x02\x00\x01", "SUBSCRIBE with"),
+        (b"\x20\x02\x00\x00", "a client does not send Connack"),
+        (mqtt.encode_publish("somewhere/else", b"", 1), "it may not publish to 'somewhere/else'"),
+        (mqtt.encode_publish("devices/edge-device/modules/b/messages/events/", b"", 1), "it may not publish"),
+        (mqtt.encode_connect(Connect("edge-device/a", True, 0, "", b"")), "a client does not send Connect"),
+    ],
+)
+async def test_a_client_that_breaks_the_protocol_is_disconnected_with_a_log_line_and_others_go_on(
+    data, why, tmp_path, caplog
+):
+    async with (
+        running(manifest(UP), tmp_path, "a", "b") as runtime,
+        bare(runtime, "a") as a,
+        bare(runtime, "b") as b,
+    ):
+        a.write(data)
+        with pytest.raises(ConnectionResetError):
+            await soon(a.read())
+        assert f"edge-device/a is disconnected: {why}" in caplog.text
+        await soon(b.send(b"I am still served"))
+
+
+async def test_what_comes_before_connect_is_refused(tmp_path, caplog):
+    async with running(manifest(UP), tmp_path, "a") as runtime:
+        client = bare(runtime, "a")
+        await client.open()
+        client.write(mqtt.PING)
+        with pytest.raises(ConnectionResetError):
+            await soon(client.read())
+        assert "Ping before CONNECT" in caplog.text
+
+
+async def test_a_client_may_subscribe_to_nothing_of_anothers(tmp_path):
+    async with running(manifest(A_TO_B), tmp_path, "a", "b") as runtime, bare(runtime, "a") as a:
+        filters = ["devices/edge-device/modules/b/inputs/#", "#", "$iothub/twin/res/#"]
+        assert await soon(a.subscribe(*filters)) == [0x80, 0x80, 1]
+
+
+async def test_a_leaf_device_connects_with_its_connection_string_and_its_messages_are_routed(tmp_path):
+    routes = {
+        "leaf": (
+            'FROM /messages/* WHERE NOT is_defined($connectionModuleId) INTO BrokeredEndpoint("/modules/b/inputs/leaf")'
+        ),
+        "up": "FROM /messages/modules/* INTO $upstream",
+    }
+    async with running(manifest(routes), tmp_path, "b") as runtime, module_client(runtime, "b") as b:
+        received = await receive(b)
+        async with device_client(runtime, runtime.add_device("Client_001")) as device:
+            await device.send_message(json.dumps({"CycleTime": 1}))
+            message = await soon(received.get())
+    assert message.input_name == "leaf"
+    assert json.loads(message.data) == {"CycleTime": 1}
+    assert message.custom_properties["$.cdid"] == "Client_001"
+    assert "$.cmid" not in message.custom_properties
+
+
+async def test_a_leaf_device_has_a_twin_and_methods_too(tmp_path):
+    from azure.iot.device import MethodResponse
+
+    async with running(manifest({}), tmp_path) as runtime:
+        string = runtime.add_device("Client_001", new_key())
+        runtime.upstream.set_desired("Client_001", {"rate": 3})
+        async with device_client(runtime, string) as device:
+
+            async def answer(request):
+                response = MethodResponse.create_from_method_request(request, 201, request.payload)
+                await device.send_method_response(response)
+
+            assert (await soon(device.get_twin()))["desired"]["rate"] == 3
+            await asyncio.to_thread(setattr, device, "on_method_request_received", answer)
+            assert await soon(runtime.hub.invoke("Client_001", "hello", {"you": 1})) == (201, {"you": 1})

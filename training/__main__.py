@@ -1,4 +1,4 @@
-"""Command line: `python -m training fit | evaluate | fetch`."""
+"""Command line: `python -m training fit | evaluate | report | models | fetch`."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import joblib
 
 from scoring.errors import ScoringError
 from scoring.model import Model
+from training.card import overview
 from training.console import note, say
 from training.dataset import default_directory, load_test, load_training
 from training.errors import DataError, TrainingError
@@ -21,6 +22,8 @@ from training.fetch import URL, fetch
 from training.fitting import fit
 from training.labels import Classes
 from training.recipe import Recipe
+from training.report import report
+from training.shipping import ship
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -59,6 +62,23 @@ def _parser() -> argparse.ArgumentParser:
     _add_data(evaluation)
     evaluation.add_argument("--json", action="store_true", help="print JSON")
     evaluation.set_defaults(command=_evaluate)
+
+    reporting = commands.add_parser("report", help="draw how good a model is, as one HTML file")
+    reporting.add_argument("model", type=Path, help="an ONNX file that `fit` wrote")
+    _add_data(reporting)
+    reporting.add_argument("--out", type=Path, default=Path("out/report"), help="directory; default: out/report")
+    reporting.set_defaults(command=_report)
+
+    shipping = commands.add_parser("models", help="make the models that ship, with their cards")
+    shipping.add_argument(
+        "--data",
+        type=Path,
+        default=default_directory(),
+        help="directory of the C-MAPSS files; default: CMAPSS_DIR, else data/cmapss",
+    )
+    shipping.add_argument("--out", type=Path, default=Path("models"), help="directory; default: models")
+    shipping.add_argument("--jobs", type=int, default=2, help="processes that work at once; default: 2")
+    shipping.set_defaults(command=_models)
 
     fetching = commands.add_parser("fetch", help="bring NASA's C-MAPSS data")
     fetching.add_argument("--url", default=URL, help="of the zip")
@@ -127,6 +147,26 @@ def _evaluate(options: argparse.Namespace) -> None:
         say(json.dumps({"model": signature.name, "data": options.subset, **figures.as_dict()}, indent=2))
     else:
         say(_table({f"test {options.subset}": figures}))
+
+
+def _report(options: argparse.Namespace) -> None:
+    content = _read(options.model)
+    report(content, load_test(options.data, options.subset), options.out, note)
+    say(f"{options.out / 'report.html'}, with its drawings and figures.json beside it")
+
+
+def _models(options: argparse.Namespace) -> None:
+    models = ship(options.data, options.out, note, options.jobs)
+    say(overview(models))
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise DataError(
+            f"model {path} cannot be read: {error.strerror}; make it by `python -m training fit`"
+        ) from error
 
 
 def _fetch(options: argparse.Namespace) -> None:

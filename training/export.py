@@ -85,15 +85,20 @@ def export(name: str, fitted: Fitted, data: Dataset, figures: Mapping[str, Any])
         figures=figures,
         alert={"class": prognosis.classes.names[0], "threshold": fitted.alert},
     )
-    metadata = {
+    properties = {
         SIGNATURE_KEY: signature.to_json(),
         GOLDEN_KEY: _golden(fitted.pipeline, data).to_json(),
         DRIFT_KEY: drift_reference(fitted.pipeline, data),
     }
     model = to_onnx(fitted.pipeline, window, fields)
-    onnx.helper.set_model_props(model, metadata)
+    onnx.helper.set_model_props(model, properties)
     onnx.checker.check_model(model, full_check=True)
     return bytes(model.SerializeToString(deterministic=True))
+
+
+def metadata(content: bytes) -> dict[str, str]:
+    """What a model file says besides its graph, by key."""
+    return {each.key: each.value for each in onnx.load_from_string(content).metadata_props}
 
 
 def predict(pipeline: Pipeline, windows: FloatArray) -> tuple[FloatArray, FloatArray]:

@@ -20,25 +20,37 @@ class Recipe:
     """How a model is made.
 
     Attributes:
-        classifier_rounds: Rounds of boosting of each boosted classifier (trees for each class).
-        regressor_rounds: Rounds of boosting of each boosted regressor.
-        leaves: Leaves of a tree.
         boosted: How many boosted classifiers and regressors, each with its own seed.
-        networks: How many neural networks of each kind, each with its own seed.
-        layers: Neurons of the networks' hidden layers.
-        epochs: Passes of a network over the data.
+        classifier_rounds: Rounds of boosting of a classifier (a tree for each class in each).
+        classifier_leaves: Leaves of its trees.
+        regressor_rounds: Rounds of boosting of a regressor.
+        regressor_leaves: Leaves of its trees.
+        least: The fewest rows in a leaf.
+        columns: The share of the features that a split may choose from.
+        networks: How many neural classifiers and regressors, each with its own seed.
+        layers: Neurons of their hidden layers.
+        classifier_decay: Weight decay (L2) of the neural classifiers.
+        regressor_decay: Weight decay of the neural regressors.
+        batch: Rows in a step of their training.
+        epochs: Passes over the data.
         folds: Folds of the cross-validation that calibrates probabilities and intervals.
         share: The share of true RULs that the intervals are to hold.
         classes: The RUL classes.
         cap: Where RUL is cut in training, in cycles.
     """
 
-    classifier_rounds: int = 80
-    regressor_rounds: int = 200
-    leaves: int = 15
     boosted: int = 1
+    classifier_rounds: int = 80
+    classifier_leaves: int = 15
+    regressor_rounds: int = 200
+    regressor_leaves: int = 15
+    least: int = 20
+    columns: float = 0.3
     networks: int = 2
     layers: tuple[int, ...] = (64, 32)
+    classifier_decay: float = 1.0
+    regressor_decay: float = 1.0
+    batch: int = 256
     epochs: int = 12
     folds: int = 3
     share: float = 0.8
@@ -47,34 +59,57 @@ class Recipe:
 
     def pipeline(self) -> Pipeline:
         """The pipeline, not fitted: window features, then averaged estimators."""
-        boosting: dict[str, Any] = {
-            "max_leaf_nodes": self.leaves,
+        prognosis = Prognosis(
+            (*self._boosted_classifiers(), *self._networks(MLPClassifier, self.classifier_decay)),
+            (*self._boosted_regressors(), *self._networks(MLPRegressor, self.regressor_decay)),
+            classes=self.classes,
+            cap=self.cap,
+        )
+        return Pipeline([("features", WindowFeatures()), ("prognosis", prognosis)])
+
+    def _boosted_classifiers(self) -> list[HistGradientBoostingClassifier]:
+        return [
+            HistGradientBoostingClassifier(
+                max_iter=self.classifier_rounds,
+                max_leaf_nodes=self.classifier_leaves,
+                learning_rate=0.09,
+                random_state=seed,
+                **self._boosting(),
+            )
+            for seed in range(self.boosted)
+        ]
+
+    def _boosted_regressors(self) -> list[HistGradientBoostingRegressor]:
+        return [
+            HistGradientBoostingRegressor(
+                max_iter=self.regressor_rounds,
+                max_leaf_nodes=self.regressor_leaves,
+                learning_rate=0.06,
+                random_state=seed,
+                **self._boosting(),
+            )
+            for seed in range(self.boosted)
+        ]
+
+    def _boosting(self) -> dict[str, Any]:
+        return {
+            "min_samples_leaf": self.least,
             "l2_regularization": 5.0,
-            "max_features": 0.3,
+            "max_features": self.columns,
             "early_stopping": False,
         }
-        network: dict[str, Any] = {
-            "hidden_layer_sizes": self.layers,
-            "alpha": 1.0,
-            "batch_size": 256,
-            "max_iter": self.epochs,
-        }
-        classifiers = [
-            HistGradientBoostingClassifier(
-                max_iter=self.classifier_rounds, learning_rate=0.09, random_state=seed, **boosting
+
+    def _networks(self, kind: type[MLPClassifier | MLPRegressor], decay: float) -> list[Pipeline]:
+        return [
+            make_pipeline(
+                StandardScaler(),
+                kind(
+                    hidden_layer_sizes=self.layers,
+                    alpha=decay,
+                    batch_size=self.batch,
+                    max_iter=self.epochs,
+                    random_state=seed,
+                ),
             )
-            for seed in range(self.boosted)
-        ] + [
-            make_pipeline(StandardScaler(), MLPClassifier(random_state=seed, **network))
             for seed in range(self.networks)
         ]
-        regressors = [
-            HistGradientBoostingRegressor(
-                max_iter=self.regressor_rounds, learning_rate=0.05, random_state=seed, **boosting
-            )
-            for seed in range(self.boosted)
-        ] + [
-            make_pipeline(StandardScaler(), MLPRegressor(random_state=seed, **network)) for seed in range(self.networks)
-        ]
-        prognosis = Prognosis(tuple(classifiers), tuple(regressors), classes=self.classes, cap=self.cap)
-        return Pipeline([("features", WindowFeatures()), ("prognosis", prognosis)])

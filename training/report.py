@@ -1,0 +1,213 @@
+"""A report that a person would rather look at: one self-contained HTML file, and its drawings as PNG files."""
+
+from __future__ import annotations
+
+import base64
+import html
+import json
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scoring.explain import explain
+from scoring.model import Model
+from scoring.signature import DRIFT_KEY
+from training import plots
+from training.dataset import Dataset
+from training.decision import alerts
+from training.evaluation import Figures, evaluate
+from training.export import metadata, predict_by_graph
+from training.labels import Classes
+from training.robustness import by_messages_seen, changes_of_macro_f1, from_the_first_message_on
+from training.windows import FloatArray
+
+Progress = Callable[[str], None]
+
+# Windows that are explained, spread over the data: enough for a mean, few enough for a minute.
+_EXPLAINED = 400
+
+_PAGE = """<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><title>{title}</title><style>
+body {{ font: 15px/1.5 system-ui, sans-serif; color: #1a202c; max-width: 1080px; margin: 2rem auto; padding: 0 1rem; }}
+h1 {{ font-size: 1.7rem; margin-bottom: 0; }} h2 {{ font-size: 1.2rem; margin-top: 2.2rem; }}
+p.lead {{ color: #4a5568; margin-top: .2rem; }} img {{ max-width: 100%; display: block; }}
+table {{ border-collapse: collapse; margin: .8rem 0; }}
+th, td {{ padding: .25rem .9rem .25rem 0; border-bottom: 1px solid #e2e8f0; text-align: left; }}
+td + td, th + th {{ text-align: right; font-variant-numeric: tabular-nums; }}
+.columns {{ display: flex; flex-wrap: wrap; gap: 1.5rem; }} .columns > * {{ flex: 1 1 22rem; min-width: 0; }}
+</style></head><body>
+{body}
+</body></html>
+"""
+
+
+def report(content: bytes, data: Dataset, out: Path, progress: Progress) -> dict[str, Any]:
+    """Write report.html, its drawings and figures.json into a directory.
+
+    Args:
+        content: Of the ONNX file.
+        data: Test engines with their true RUL.
+        out: The directory; it is made if need be.
+        progress: Is told what is being done.
+
+    Returns:
+        What figures.json holds.
+    """
+    model = Model(content)
+    signature = model.signature
+    classes, cap = Classes(signature.classes, signature.edges), signature.rul_cap or float(data.rul.max())
+    progress("scoring")
+    windows = data.windows(signature.window)
+    probabilities, intervals = predict_by_graph(model, windows)
+    figures = evaluate(probabilities, intervals, data, classes, cap)
+    progress("disturbing telemetry")
+    changes = changes_of_macro_f1(model, windows, data)
+    young = by_messages_seen(model, windows, data)
+    first = from_the_first_message_on(probabilities, intervals, data, classes, cap)
+    progress("explaining")
+    importance = _importance(model, windows)
+    raised = alerts(probabilities[:, 0], data, classes.edges[0], float(signature.alert["threshold"]))
+    everything = {
+        "model": signature.name,
+        "version": model.version,
+        "data": data.name,
+        "figures": figures.as_dict(),
+        "alerts": asdict(raised),
+        "by messages seen, in mid-life": young,
+        "by age, from the first message on": first,
+        "change of macro-F1": changes,
+        "importance": importance,
+    }
+    progress("drawing")
+    labels, found, median = classes.of(data.rul), probabilities.argmax(axis=1), intervals[:, 1]
+    missed = median - np.minimum(data.rul, cap).astype(np.float32)
+    columns = [column for column, name in enumerate(signature.field_names) if name in importance]
+    drawings = {
+        "sensors": plots.sensors_against_rul(
+            data, columns, [signature.field_names[each] for each in columns], _regime(metadata(content), data)
+        ),
+        "predicted": plots.predicted_against_true(median, data.rul, data.last, cap),
+        "residuals": plots.residuals(median, data.rul, cap),
+        "confusion": plots.confusion(labels, found, classes),
+        "reliability": plots.reliability(probabilities, labels, classes),
+        "coverage": plots.coverage(figures.coverage_by_class, signature.interval),
+        "age": plots.errors_by_age(missed, labels == found, data.trajectories.cycles),
+        "importance": plots.bars(importance, "share of probability that the sensor moves, mean"),
+    }
+    out.mkdir(parents=True, exist_ok=True)
+    images = {name: plots.png(figure) for name, figure in drawings.items()}
+    for name, image in images.items():
+        (out / f"{name}.png").write_bytes(image)
+    (out / "report.html").write_text(_page(model, data, figures, everything, images), encoding="utf-8")
+    (out / "figures.json").write_text(json.dumps(everything, indent=2) + "\n", encoding="utf-8")
+    return everything
+
+
+def _importance(model: Model, windows: FloatArray) -> dict[str, float]:
+    """The mean influence of each sensor on the probabilities, the largest first; those without are left out."""
+    chosen = np.linspace(0, len(windows) - 1, min(_EXPLAINED, len(windows))).astype(int)
+    total: dict[str, float] = {}
+    for row in chosen:
+        for each in explain(model, windows[row], count=len(model.signature.fields)):
+            total[each.field] = total.get(each.field, 0.0) + each.probability / len(chosen)
+    loudest = sorted(total, key=total.__getitem__, reverse=True)
+    return {name: round(total[name], 5) for name in loudest if total[name] > 0}
+
+
+def _regime(properties: dict[str, str], data: Dataset) -> NDArray[np.int64]:
+    """The regime of each row, by the model's drift reference."""
+    reference = json.loads(properties[DRIFT_KEY])
+    names = [f"OperationalSetting{number}" for number in range(1, 4)]
+    if reference["settings"] != names:
+        return np.zeros(len(data.rul), dtype=np.int64)
+    grid = np.rint((data.trajectories.values[:, 1:4] - reference["offset"]) * reference["scale"])
+    distance = np.square(grid[:, np.newaxis, :] - np.array(reference["centres"])).sum(axis=2)
+    nearest = distance.argmin(axis=1)
+    # The most frequent of these engines first: they may all fly in one.
+    order = np.argsort(-np.bincount(nearest, minlength=distance.shape[1]), kind="stable")
+    return np.asarray(np.argsort(order)[nearest], dtype=np.int64)
+
+
+def _page(model: Model, data: Dataset, figures: Figures, everything: dict[str, Any], images: dict[str, bytes]) -> str:
+    signature = model.signature
+    raised = everything["alerts"]
+    lead = raised["lead"] or (float("nan"),) * 3
+    body = [
+        f"<h1>{html.escape(signature.name)} on {html.escape(data.name)}</h1>",
+        f'<p class="lead">Version {model.version}, fitted on {signature.data["engines"]} engines, judged on the '
+        f"{figures.rows:,} cycles of {figures.engines} test engines.</p>",
+        _table(
+            {
+                "accuracy, every cycle": f"{figures.accuracy:.3f}",
+                "macro-F1, every cycle": f"{figures.macro_f1:.3f}",
+                "RMSE, last cycle, truth cut": f"{figures.rmse_last:.2f} cycles",
+                "NASA score, last cycle": f"{figures.nasa_score_last:.0f}",
+                "expected calibration error": f"{figures.calibration_error:.3f}",
+                "true RUL within low..high": f"{figures.coverage:.1%}",
+                f"alert at {raised['threshold']}: recall, precision": f"{_percent(raised['recall'])}, "
+                f"{_percent(raised['precision'])}",
+                "first alert before failure: median (5% to 95%)": f"{lead[1]:.0f} ({lead[0]:.0f} to {lead[2]:.0f}) "
+                "cycles",
+            }
+        ),
+        "<h2>Sensors against RUL</h2>",
+        "<p>Median and 10% to 90% of the cycles flown in the most frequent operating regime.</p>",
+        _image(images, "sensors"),
+        "<h2>Predictions against the truth</h2>",
+        f'<div class="columns">{_image(images, "predicted")}{_image(images, "confusion")}</div>',
+        _image(images, "residuals"),
+        "<h2>Are probabilities and intervals honest?</h2>",
+        f'<div class="columns">{_image(images, "reliability")}{_image(images, "coverage")}</div>',
+        "<h2>Young engines</h2>",
+        _image(images, "age"),
+        "<p>Engines in mid-life of which the device has seen only so many messages:</p>",
+        _rows(everything["by messages seen, in mid-life"], "messages seen"),
+        "<h2>What predictions rest on</h2>",
+        _image(images, "importance"),
+        "<h2>Disturbed telemetry</h2>",
+        f"<p>Change of macro-F1 ({everything['change of macro-F1']['as it is']:.3f} as it is).</p>",
+        _disturbed(everything["change of macro-F1"]),
+    ]
+    return _PAGE.format(title=html.escape(f"{signature.name} on {data.name}"), body="\n".join(body))
+
+
+def _image(images: dict[str, bytes], name: str) -> str:
+    encoded = base64.b64encode(images[name]).decode("ascii")
+    return f'<img alt="{name}" src="data:image/png;base64,{encoded}">'
+
+
+def _table(rows: dict[str, str]) -> str:
+    cells = "".join(
+        f"<tr><td>{html.escape(name)}</td><td>{html.escape(value)}</td></tr>" for name, value in rows.items()
+    )
+    return f"<table>{cells}</table>"
+
+
+def _rows(rows: dict[str, dict[str, float]], title: str) -> str:
+    names = list(next(iter(rows.values())))
+    head = "".join(f"<th>{html.escape(name.replace('_', '-'))}</th>" for name in [title, *names])
+    cells = "".join(
+        f"<tr><td>{html.escape(row)}</td>{''.join(f'<td>{values[name]:.3f}</td>' for name in names)}</tr>"
+        for row, values in rows.items()
+    )
+    return f"<table><tr>{head}</tr>{cells}</table>"
+
+
+def _disturbed(changes: dict[str, float]) -> str:
+    """General disturbances by name; for sensors, silent and stuck side by side."""
+    general = {name: f"{value:+.3f}" for name, value in changes.items() if not name.startswith(("Sensor", "as it is"))}
+    sensors = [name.removesuffix(" missing") for name in changes if name.startswith("Sensor") and "missing" in name]
+    by_sensor = {
+        name: {"missing": changes[f"{name} missing"], "stuck": changes[f"{name} stuck"]}
+        for name in sensors
+        if changes[f"{name} missing"] or changes[f"{name} stuck"]
+    }
+    return _table(general) + (_rows(by_sensor, "sensor") if by_sensor else "")
+
+
+def _percent(value: float | None) -> str:
+    return "none" if value is None else f"{value:.1%}"

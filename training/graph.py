@@ -180,6 +180,8 @@ def _regime(op: _Ops, settings: Any, regimes: Regimes) -> Any:
 def _prognosis_parser(scope: Any, model: Prognosis, inputs: list[Any], custom_parsers: Any = None) -> list[Any]:
     """Puts the estimators before the last step, whose inputs are what they predict and whose outputs are two."""
     operator = scope.declare_local_operator("TurbofanEdgePrognosis", model)
+    # Shapes are found after parsing, but selecting columns wants to know how many there are.
+    inputs[0].set_type(FloatTensorType([None, model.n_features_in_]))
     for name in (_CALIBRATED, _INTERVAL):
         operator.outputs.append(scope.declare_local_variable(name, FloatTensorType()))
     for each in (*model.classifiers_, *model.regressors_):

@@ -51,6 +51,7 @@ class Prognosis(BaseEstimator):  # type: ignore[misc]
         labels = self.classes.of(rul)
         # Estimators learn RUL as a share of the cap: networks start from weights made for such a range.
         share = np.minimum(rul, self.cap) / self.cap
+        self.n_features_in_ = x.shape[1]
         self.labels_ = np.unique(labels)
         self.classifiers_ = [clone(each).fit(x, labels) for each in self.classifiers]
         self.regressors_ = [clone(each).fit(x, share) for each in self.regressors]

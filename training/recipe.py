@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from sklearn.compose import ColumnTransformer
 from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 from sklearn.neural_network import MLPClassifier, MLPRegressor
 from sklearn.pipeline import Pipeline, make_pipeline
@@ -13,6 +14,10 @@ from sklearn.preprocessing import StandardScaler
 from training.features import WindowFeatures
 from training.labels import CMAPSS_CLASSES, Classes
 from training.prognosis import Prognosis
+from training.views import View
+
+WIDE = View(means=(1, 5, 10, 20, 30, 50), slopes=(15, 30, 50))
+"""Every filter that the first model had."""
 
 
 @dataclass(frozen=True)
@@ -27,7 +32,9 @@ class Recipe:
         regressor_leaves: Leaves of its trees.
         least: The fewest rows in a leaf.
         columns: The share of the features that a split may choose from.
+        tree_view: What the trees look at.
         networks: How many neural classifiers and regressors, each with its own seed.
+        views: What the networks look at, in turn.
         layers: Neurons of their hidden layers.
         classifier_decay: Weight decay (L2) of the neural classifiers.
         regressor_decay: Weight decay of the neural regressors.
@@ -46,7 +53,9 @@ class Recipe:
     regressor_leaves: int = 15
     least: int = 20
     columns: float = 0.3
+    tree_view: View = WIDE
     networks: int = 2
+    views: tuple[View, ...] = (WIDE,)
     layers: tuple[int, ...] = (64, 32)
     classifier_decay: float = 1.0
     regressor_decay: float = 1.0
@@ -65,34 +74,47 @@ class Recipe:
             classes=self.classes,
             cap=self.cap,
         )
-        return Pipeline([("features", WindowFeatures()), ("prognosis", prognosis)])
+        features = WindowFeatures(self._whole.means, self._whole.slopes)
+        return Pipeline([("features", features), ("prognosis", prognosis)])
 
-    def _boosted_classifiers(self) -> list[HistGradientBoostingClassifier]:
+    @property
+    def _whole(self) -> View:
+        return View.union([self.tree_view, *self.views])
+
+    def _seen(self, view: View, scaler: Any) -> ColumnTransformer:  # noqa: ANN401 - a transformer, or its name
+        return ColumnTransformer([("view", scaler, view.columns(self._whole))])
+
+    def _boosted_classifiers(self) -> list[Pipeline]:
         return [
-            HistGradientBoostingClassifier(
-                max_iter=self.classifier_rounds,
-                max_leaf_nodes=self.classifier_leaves,
-                learning_rate=0.09,
-                random_state=seed,
-                **self._boosting(),
+            make_pipeline(
+                self._seen(self.tree_view, "passthrough"),
+                HistGradientBoostingClassifier(
+                    max_iter=self.classifier_rounds,
+                    max_leaf_nodes=self.classifier_leaves,
+                    learning_rate=0.09,
+                    **self._boosting(seed),
+                ),
             )
             for seed in range(self.boosted)
         ]
 
-    def _boosted_regressors(self) -> list[HistGradientBoostingRegressor]:
+    def _boosted_regressors(self) -> list[Pipeline]:
         return [
-            HistGradientBoostingRegressor(
-                max_iter=self.regressor_rounds,
-                max_leaf_nodes=self.regressor_leaves,
-                learning_rate=0.06,
-                random_state=seed,
-                **self._boosting(),
+            make_pipeline(
+                self._seen(self.tree_view, "passthrough"),
+                HistGradientBoostingRegressor(
+                    max_iter=self.regressor_rounds,
+                    max_leaf_nodes=self.regressor_leaves,
+                    learning_rate=0.06,
+                    **self._boosting(seed),
+                ),
             )
             for seed in range(self.boosted)
         ]
 
-    def _boosting(self) -> dict[str, Any]:
+    def _boosting(self, seed: int) -> dict[str, Any]:
         return {
+            "random_state": seed,
             "min_samples_leaf": self.least,
             "l2_regularization": 5.0,
             "max_features": self.columns,
@@ -102,7 +124,7 @@ class Recipe:
     def _networks(self, kind: type[MLPClassifier | MLPRegressor], decay: float) -> list[Pipeline]:
         return [
             make_pipeline(
-                StandardScaler(),
+                self._seen(self.views[seed % len(self.views)], StandardScaler()),
                 kind(
                     hidden_layer_sizes=self.layers,
                     alpha=decay,

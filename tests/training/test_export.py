@@ -31,7 +31,7 @@ def test_graph_and_pipeline_agree_on_every_test_window(content, small_fitted, sm
 
 def test_a_graph_of_another_pipeline_is_refused(content, small_training, small_test):
     other = fit(dataclasses.replace(QUICK, regressor_leaves=3), small_training, lambda _: None)
-    with pytest.raises(ExportError, match="off the pipeline's"):
+    with pytest.raises(ExportError, match="off the pipeline's probabilities"):
         verify(content, other.pipeline, small_test.windows())
 
 

@@ -1,0 +1,57 @@
+"""Views: which of the window's filters an estimator looks at."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class View:
+    """Means and slopes of some lengths, and the cycle.
+
+    Estimators with different views err differently, so their mean errs less (T. K. Ho, "The random subspace method for
+    constructing decision forests", IEEE TPAMI 20(8), 1998).
+
+    Attributes:
+        means: Lengths of the means, in cycles.
+        slopes: Lengths of the slopes, in cycles.
+    """
+
+    means: tuple[int, ...]
+    slopes: tuple[int, ...]
+
+    @classmethod
+    def union(cls, views: Sequence[View]) -> View:
+        """The view that shows all that any of these shows."""
+        return cls(
+            tuple(sorted({length for each in views for length in each.means})),
+            tuple(sorted({length for each in views for length in each.slopes})),
+        )
+
+    def columns(self, whole: View) -> ViewColumns:
+        """Where this view's filters stand among the features of a whole one."""
+        means = [whole.means.index(length) for length in self.means]
+        slopes = [len(whole.means) + whole.slopes.index(length) for length in self.slopes]
+        return ViewColumns((*means, *slopes), len(whole.means) + len(whole.slopes))
+
+
+@dataclass(frozen=True)
+class ViewColumns:
+    """Selects a view's columns of the features of `WindowFeatures`; scikit-learn's ColumnTransformer calls it.
+
+    Attributes:
+        filters: Which filters of each sensor.
+        of: How many filters each sensor has.
+    """
+
+    filters: tuple[int, ...]
+    of: int
+
+    def __call__(self, x: NDArray[np.float32]) -> list[int]:
+        """The columns of features [rows, sensors x filters + 1], the cycle last."""
+        sensors = (x.shape[1] - 1) // self.of
+        return [sensor * self.of + each for sensor in range(sensors) for each in self.filters] + [x.shape[1] - 1]

@@ -133,10 +133,7 @@ class Hub:
             self._server.close()
             self._server = None
         for connection in list(self.connections):
-            if abrupt:
-                connection.abort()
-            else:
-                connection.drop("the hub stops")
+            connection.abort()
         await self._link.stop()
         for outbox in self._outboxes.values():
             outbox.detach()

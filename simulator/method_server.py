@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 import ssl
+import weakref
 from typing import Any
 
 from aiohttp import web
@@ -26,6 +28,7 @@ class MethodServer:
     def __init__(self, hub: Hub) -> None:
         self._hub = hub
         self._runner: web.AppRunner | None = None
+        self._transports: weakref.WeakSet[asyncio.Transport] = weakref.WeakSet()
         self.available = False
 
     async def start(self, address: str, context: ssl.SSLContext) -> None:
@@ -49,10 +52,15 @@ class MethodServer:
 
     async def stop(self) -> None:
         """Stop listening."""
+        # Callers keep their connections; waiting for their part in ending TLS would take half a minute.
+        for transport in self._transports:
+            transport.abort()
         if self._runner is not None:
             await self._runner.cleanup()
 
     async def _invoke(self, request: web.Request) -> web.Response:
+        if request.transport is not None:
+            self._transports.add(request.transport)
         try:
             caller = self._hub.outbox(request.headers.get("x-ms-edge-moduleId", "")).identity
             self._hub.check(request.headers.get("Authorization", ""), caller)

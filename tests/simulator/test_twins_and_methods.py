@@ -1,0 +1,222 @@
+"""Twins and direct methods, from the cloud's end to the SDK in the module and back."""
+
+import asyncio
+import json
+
+import pytest
+from azure.iot.device import MethodResponse
+from azure.iot.device.exceptions import ClientError
+
+from simulator.errors import MethodError
+from simulator.runtime import Runtime
+from tests.simulator.conftest import bare, manifest, module_client, running, soon
+
+CLIENT = "edge-device/a"
+
+
+async def desired_patches(client):
+    """Let a client receive patches of its desired properties; they come on the queue that is returned."""
+    loop = asyncio.get_running_loop()
+    patches = asyncio.Queue()
+
+    def handler(patch):
+        loop.call_soon_threadsafe(patches.put_nowait, patch)
+
+    await asyncio.to_thread(setattr, client, "on_twin_desired_properties_patch_received", handler)
+    return patches
+
+
+async def answer_methods(client):
+    """Let a client answer every method with 200 and what it was sent."""
+
+    async def answer(request):
+        payload = {"name": request.name, "payload": request.payload}
+        await client.send_method_response(MethodResponse.create_from_method_request(request, 200, payload))
+
+    await asyncio.to_thread(setattr, client, "on_method_request_received", answer)
+
+
+async def test_the_manifests_desired_properties_are_in_the_twin_of_the_module(tmp_path):
+    from tests.simulator.test_agent import SLEEP, module
+
+    modules = {"a": module(SLEEP), "b": module(SLEEP)}
+    twins = {"a": {"rate": 1, "deep": {"x": [1, 2]}}, "b": {"rate": 2}}
+    async with Runtime(manifest({}, modules, twins), tmp_path, start_modules=False) as runtime:
+        async with module_client(runtime, "a") as a, module_client(runtime, "b") as b:
+            assert (await soon(a.get_twin()))["desired"] == {"rate": 1, "deep": {"x": [1, 2]}, "$version": 2}
+            assert (await soon(b.get_twin()))["desired"]["rate"] == 2
+        runtime.upstream.set_desired(CLIENT, {"rate": 7})
+    # The next deployment sets it again, and only if it differs.
+    async with Runtime(manifest({}, modules, twins), tmp_path, start_modules=False) as runtime:
+        assert runtime.upstream.twin(CLIENT).desired == twins["a"]
+        version = runtime.upstream.twin(CLIENT).desired_version
+    async with Runtime(manifest({}, modules, twins), tmp_path, start_modules=False) as runtime:
+        assert runtime.upstream.twin(CLIENT).desired_version == version
+
+
+async def test_reported_patches_merge_and_null_removes(tmp_path):
+    async with running(manifest({}), tmp_path, "a") as runtime, module_client(runtime, "a") as client:
+        await soon(client.patch_twin_reported_properties({"x": {"y": 1, "z": 2}, "gone": 1}))
+        await soon(client.patch_twin_reported_properties({"x": {"y": 3}, "gone": None}))
+        twin = await soon(client.get_twin())
+        assert twin["reported"] == {"x": {"y": 3, "z": 2}, "$version": 3}
+        assert runtime.upstream.twin(CLIENT).reported == {"x": {"y": 3, "z": 2}}
+
+
+async def test_a_patch_of_desired_properties_comes_with_its_version_and_null_for_what_is_removed(tmp_path):
+    async with running(manifest({}), tmp_path, "a") as runtime, module_client(runtime, "a") as client:
+        patches = await desired_patches(client)
+        first = runtime.upstream.set_desired(CLIENT, {"rate": 3, "old": 1})
+        assert await soon(patches.get()) == {"rate": 3, "old": 1, "$version": first}
+        second = runtime.upstream.replace_desired(CLIENT, {"rate": 4})
+        assert await soon(patches.get()) == {"rate": 4, "old": None, "$version": second}
+        assert (await soon(client.get_twin()))["desired"] == {"rate": 4, "$version": second}
+
+
+async def test_a_patch_that_a_module_missed_is_not_sent_again_but_in_the_twin(tmp_path):
+    async with (
+        running(manifest({}), tmp_path, "a") as runtime,
+        module_client(runtime, "a", connection_retry_interval=1) as client,
+    ):
+        patches = await desired_patches(client)
+        runtime.faults.kick("a")
+        runtime.upstream.set_desired(CLIENT, {"missed": 1})
+        await soon(runtime.hub.connected("a"))
+        runtime.upstream.set_desired(CLIENT, {"seen": 1})
+        assert (await soon(patches.get()))["seen"] == 1
+        assert patches.empty()
+        assert (await soon(client.get_twin()))["desired"]["missed"] == 1
+
+
+async def test_twins_outlive_the_runtime(tmp_path):
+    async with running(manifest({}), tmp_path, "a") as runtime, module_client(runtime, "a") as client:
+        await soon(client.patch_twin_reported_properties({"kept": True}))
+        runtime.upstream.set_desired(CLIENT, {"also": 1})
+    async with running(manifest({}), tmp_path) as runtime, module_client(runtime, "a") as client:
+        twin = await soon(client.get_twin())
+        assert twin["reported"]["kept"] is True
+        assert twin["desired"]["also"] == 1
+
+
+@pytest.mark.parametrize(
+    "patch",
+    [
+        {"long": "x" * 4097},
+        {f"key{number}": "x" * 4000 for number in range(9)},
+        {"with.dot": 1},
+        {"with blank": 1},
+        {"$dollar": 1},
+        {"a": {"a": {"a": {"a": {"a": {"a": {"a": {"a": {"a": {"a": {"a": 1}}}}}}}}}}},
+    ],
+)
+async def test_what_iot_hub_would_not_take_into_a_twin_is_refused_and_changes_nothing(patch, tmp_path):
+    async with running(manifest({}), tmp_path, "a") as runtime, module_client(runtime, "a") as client:
+        with pytest.raises(ClientError) as caught:
+            await soon(client.patch_twin_reported_properties(patch))
+        assert "400" in str(caught.value.__cause__)
+        twin = await soon(client.get_twin())
+        assert twin["reported"] == {"$version": 1}
+
+
+async def test_a_value_of_exactly_the_limit_is_taken(tmp_path):
+    async with running(manifest({}), tmp_path, "a") as runtime, module_client(runtime, "a") as client:
+        await soon(client.patch_twin_reported_properties({"long": "x" * 4096}))
+        assert len(runtime.upstream.twin(CLIENT).reported["long"]) == 4096
+
+
+async def test_two_modules_that_ask_for_their_twins_at_once_each_get_their_own(tmp_path):
+    async with running(manifest({}), tmp_path, "a", "b") as runtime:
+        runtime.upstream.set_desired("edge-device/a", {"name": "a"})
+        runtime.upstream.set_desired("edge-device/b", {"name": "b"})
+        async with module_client(runtime, "a") as a, module_client(runtime, "b") as b:
+            twins = await soon(asyncio.gather(*(client.get_twin() for client in [a, b] * 10)))
+    assert [twin["desired"]["name"] for twin in twins] == ["a", "b"] * 10
+
+
+async def test_while_the_cloud_is_out_of_reach_a_module_sees_its_twin_as_it_was_and_the_change_comes_later(tmp_path):
+    async with running(manifest({}), tmp_path, "a") as runtime, module_client(runtime, "a") as client:
+        patches = await desired_patches(client)
+        version = runtime.upstream.set_desired(CLIENT, {"rate": 1, "old": 1})
+        await soon(patches.get())
+        runtime.faults.offline()
+        runtime.upstream.set_desired(CLIENT, {"rate": 2, "old": None})
+        assert (await soon(client.get_twin()))["desired"] == {"rate": 1, "old": 1, "$version": version}
+        await soon(client.patch_twin_reported_properties({"reported": "offline"}))
+        assert (await soon(client.get_twin()))["reported"]["reported"] == "offline"
+        assert runtime.upstream.twin(CLIENT).reported == {}
+        runtime.faults.online()
+        assert await soon(patches.get()) == {"rate": 2, "old": None, "$version": version + 1}
+        assert runtime.upstream.twin(CLIENT).reported == {"reported": "offline"}
+
+
+async def test_a_method_is_called_and_answered(tmp_path):
+    async with running(manifest({}), tmp_path, "a") as runtime, module_client(runtime, "a") as client:
+        await answer_methods(client)
+        result = await soon(runtime.hub.invoke("a", "do it/now", {"x": [1, None, "é"]}))
+        assert result == (200, {"name": "do it/now", "payload": {"x": [1, None, "é"]}})
+        results = await soon(asyncio.gather(*(runtime.hub.invoke("a", "m", number) for number in range(20))))
+        assert [each.payload["payload"] for each in results] == list(range(20))
+
+
+async def test_a_method_of_a_module_that_is_away_fails_with_iot_hubs_error(tmp_path):
+    async with running(manifest({}), tmp_path, "a") as runtime:
+        with pytest.raises(MethodError, match="edge-device/a is not connected") as caught:
+            await soon(runtime.hub.invoke("a", "m", None))
+        assert (caught.value.status, caught.value.code) == (404, 404103)
+
+
+async def test_a_method_waits_for_a_module_that_is_to_connect(tmp_path):
+    async with running(manifest({}), tmp_path, "a") as runtime:
+        call = asyncio.create_task(runtime.hub.invoke("a", "m", 1, connect_within=20))
+        async with module_client(runtime, "a") as client:
+            await answer_methods(client)
+            assert (await soon(call)).status == 200
+
+
+async def test_a_method_that_is_not_answered_fails_with_iot_hubs_error(tmp_path):
+    async with running(manifest({}), tmp_path, "a") as runtime, bare(runtime, "a") as client:
+        await client.subscribe("$iothub/methods/POST/#")
+        with pytest.raises(MethodError, match="has not answered m within") as caught:
+            await soon(runtime.hub.invoke("a", "m", None, answer_within=0.05))
+        assert (caught.value.status, caught.value.code) == (504, 504101)
+        request = await soon(client.read_publish())
+        assert request.topic.startswith("$iothub/methods/POST/m/?$rid=")
+
+
+async def test_a_payload_beyond_128_kb_is_refused(tmp_path):
+    async with running(manifest({}), tmp_path, "a") as runtime:
+        with pytest.raises(MethodError, match="131072 bytes"):
+            await runtime.hub.invoke("a", "m", "x" * 131_072)
+
+
+async def test_a_module_calls_a_method_of_another_over_https(tmp_path):
+    async with running(manifest({}), tmp_path, "a", "b") as runtime:
+        if not runtime.methods.available:
+            pytest.skip(f"port 443 of {runtime.address} cannot be listened on by this user")
+        async with module_client(runtime, "a") as a, module_client(runtime, "b") as b:
+            await answer_methods(b)
+            parameters = {
+                "methodName": "hello",
+                "payload": {"from": "a"},
+                "responseTimeoutInSeconds": 10,
+                "connectTimeoutInSeconds": 5,
+            }
+            result = await soon(a.invoke_method(parameters, "edge-device", "b"))
+            assert result == {"status": 200, "payload": {"name": "hello", "payload": {"from": "a"}}}
+            with pytest.raises(ClientError) as caught:
+                await soon(a.invoke_method(parameters, "edge-device", "nobody"))
+            assert "404" in str(caught.value.__cause__)
+
+
+async def test_a_method_call_over_https_needs_a_token(tmp_path):
+    import aiohttp
+
+    async with running(manifest({}), tmp_path, "a", "b") as runtime:
+        if not runtime.methods.available:
+            pytest.skip(f"port 443 of {runtime.address} cannot be listened on by this user")
+        url = f"https://{runtime.address}/twins/edge-device/modules/b/methods"
+        headers = {"x-ms-edge-moduleId": "edge-device/a", "Authorization": "SharedAccessSignature sr=a&sig=b&se=9"}
+        async with aiohttp.ClientSession() as session:
+            body = json.dumps({"methodName": "m", "payload": None})
+            response = await session.post(url, data=body, headers=headers, ssl=False)
+            assert response.status == 401

@@ -37,7 +37,7 @@ class EdgeClient:
 
     Attributes:
         connections: How often a connection was made.
-        stuck: Whether a lost client did not end in its time; its threads would keep the process from ending.
+        stuck: How many lost clients did not end in their time; their threads would keep the process from ending.
     """
 
     def __init__(self, take: sdk.Take, twin: Twin) -> None:
@@ -48,7 +48,7 @@ class EdgeClient:
             twin: Puts desired properties to use.
         """
         self.connections = 0
-        self.stuck = False
+        self.stuck = 0
         self._take = take
         self._twin = twin
         self._client: IoTHubModuleClient | None = None
@@ -185,7 +185,7 @@ class EdgeClient:
             client.on_connection_state_change = None  # type: ignore[assignment]
             await asyncio.wait_for(client.shutdown(), CLOSE_SECONDS)
         except Exception as error:  # noqa: BLE001 - whatever it is, the client is given up
-            self.stuck = True
+            self.stuck += 1
             log.warning("a client of the SDK did not end: %s", _chain(error))
 
 

@@ -37,6 +37,9 @@ CREATE TABLE history (
 CREATE TABLE fact (name TEXT PRIMARY KEY, value TEXT NOT NULL);
 """
 
+# The tables, each with its key.
+_TABLES = {"inbox": "seq", "outbox": "seq", "history": "engine", "fact": "name"}
+
 # What a row takes in the file beside its texts and bytes: record header, index, page overhead; measured, rounded up.
 ROW_OVERHEAD = 200
 # A write waits for no one but this process's other thread, so this is only for a file system that stalls.
@@ -285,15 +288,40 @@ class Journal:
             if isinstance(error, sqlite3.OperationalError):
                 raise JournalError(f"journal {self._path} cannot be opened: {error}") from error
             aside = self._path.with_name(f"{self._path.name}.broken-{time.time_ns()}")
-            log.error("journal %s is broken (%s); it is kept as %s and a new one begun", self._path, error, aside.name)
+            log.error("journal %s is broken (%s); it is kept as %s", self._path, error, aside.name)
         self._path.rename(aside)
-        for suffix in ("-wal", "-shm"):
-            self._path.with_name(self._path.name + suffix).unlink(missing_ok=True)
+        # What was committed last may stand in the log beside the file only.
+        with contextlib.suppress(FileNotFoundError):
+            _beside(self._path, "-wal").rename(_beside(aside, "-wal"))
+        _beside(self._path, "-shm").unlink(missing_ok=True)
         self.set_aside = 1
         try:
-            return _open(self._path, durability)
+            connection = _open(self._path, durability)
+            saved = _save_rows(aside, connection)
         except sqlite3.Error as error:
             raise JournalError(f"journal {self._path} cannot be made: {error}") from error
+        log.error("a new journal was begun with what could still be read of the broken one: %s", saved)
+        return connection
+
+
+def _save_rows(broken: Path, connection: sqlite3.Connection) -> str:
+    """Copy the rows of a broken file that can be read: from the front to the first fault, from the back to the last."""
+    counts = []
+    for table, key in _TABLES.items():
+        for direction in ("ASC", "DESC"):
+            with contextlib.closing(sqlite3.connect(broken)) as source, contextlib.suppress(sqlite3.DatabaseError):
+                rows = source.execute(f"SELECT * FROM {table} ORDER BY {key} {direction}")  # noqa: S608 - our own names
+                places = ", ".join("?" * len(rows.description))
+                # Row by row: what comes before the fault is kept.
+                for row in rows:
+                    connection.execute(f"INSERT OR IGNORE INTO {table} VALUES ({places})", row)  # noqa: S608
+        entries = connection.execute(f"SELECT count(*) FROM {table}").fetchone()[0]  # noqa: S608
+        counts.append(f"{entries} of {table}")
+    return ", ".join(counts)
+
+
+def _beside(path: Path, suffix: str) -> Path:
+    return path.with_name(path.name + suffix)
 
 
 def _open(path: Path, durability: Durability) -> sqlite3.Connection:

@@ -24,6 +24,8 @@ class Outbox:
         self._sender = Sender(send)
         self._filled = asyncio.Event()
         self._acknowledged: list[Outgoing] = []
+        self.sent = 0
+        """How many messages edgeHub has acknowledged since the start."""
 
     def notify(self) -> None:
         """Say that the outbox has gained messages; to be called in the event loop."""
@@ -48,7 +50,11 @@ class Outbox:
             await self._settle()
 
     def _acknowledge(self, outgoing: Outgoing) -> Callable[[], None]:
-        return lambda: self._acknowledged.append(outgoing)
+        def acknowledge() -> None:
+            self.sent += 1
+            self._acknowledged.append(outgoing)
+
+        return acknowledge
 
     async def _wait(self) -> None:
         """Everything has been submitted: clear it as it is acknowledged, until there is more."""

@@ -13,6 +13,7 @@ from modules.edge.metrics import Metrics
 from modules.edge.outbox import Outbox
 from modules.edge.process import run, until
 from modules.edge.twin import Twin
+from modules.edge.watchdog import EARLIEST_SECONDS, STALL_SECONDS, Watchdog, Work
 from modules.rulclassifier.meters import Meters
 from modules.rulclassifier.processor import Processor
 from scoring.classifier import Classifier
@@ -53,17 +54,28 @@ async def rulclassifier(stop: asyncio.Event) -> bool:
     outbox = Outbox(journal, client.send)
     loop = asyncio.get_running_loop()
 
-    def settled() -> None:
+    def on_settled() -> None:
         loop.call_soon_threadsafe(outbox.notify)
 
-    processor = Processor(journal, classifier, meters, settled)
+    processor = Processor(journal, classifier, meters, on_settled)
     meters.watch(journal, classifier.history, client)
+    watchdog = Watchdog(
+        [
+            Work("the inbox", lambda: journal.inbox_entries > 0, lambda: processor.settled),
+            Work("the outbox", lambda: journal.outbox_entries > 0 and client.is_connected, lambda: outbox.sent),
+            Work("the SDK", lambda: client.stuck > 0 and not client.is_connected, lambda: client.connections),
+        ],
+        environment.number("WATCHDOG_EARLIEST_SECONDS", EARLIEST_SECONDS, 0.0, 1e6),
+        environment.number("WATCHDOG_STALL_SECONDS", STALL_SECONDS, 1.0, 1e6),
+    )
     async with metrics.served(environment.text("METRICS_LISTEN", ""), lambda: client.is_connected):
         processor.start()
-        await until(stop, client.run(), outbox.run(), processor.watch())
+        watchdog.start()
+        await until(stop, client.run(), outbox.run(), processor.watch(), watchdog.beat())
+    watchdog.stop()
     processor.stop()
     journal.close()
-    return client.stuck
+    return client.stuck > 0
 
 
 if __name__ == "__main__":

@@ -29,20 +29,24 @@ RETRY_SECONDS = 5.0
 class Processor(threading.Thread):
     """The one thread in which messages are parsed, scored and settled."""
 
-    def __init__(self, journal: Journal, classifier: Classifier, meters: Meters, settled: Callable[[], None]) -> None:
+    def __init__(
+        self, journal: Journal, classifier: Classifier, meters: Meters, on_settled: Callable[[], None]
+    ) -> None:
         """Prepare the thread.
 
         Args:
             journal: Where messages come from and answers go to.
             classifier: Scores them; its histories are filled from the journal here.
             meters: Count what is done.
-            settled: Called in this thread after each transaction that added to the outbox.
+            on_settled: Called in this thread after each transaction that added to the outbox.
         """
         super().__init__(name="processor", daemon=True)
         self._journal = journal
         self._classifier = classifier
         self._meters = meters
-        self._settled = settled
+        self._on_settled = on_settled
+        self.settled = 0
+        """How many messages have been settled since the start."""
         self._stopping = threading.Event()
         self._failure: BaseException | None = None
         self._restore()
@@ -143,7 +147,8 @@ class Processor(threading.Thread):
         self._journal.settle(entries, replies, self._history_changes(records))
         self._classifier.history.evicted.clear()
         self._meters.messages.inc(len(entries))
-        self._settled()
+        self.settled += len(entries)
+        self._on_settled()
 
     def _history_changes(self, records: list[Telemetry]) -> HistoryChanges:
         history = self._classifier.history

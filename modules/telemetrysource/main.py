@@ -47,7 +47,7 @@ async def telemetrysource(stop: asyncio.Event) -> bool:
     async with metrics.served(environment.text("METRICS_LISTEN", ""), lambda: client.is_connected):
         await until(stop, client.run(), source.run())
     position.write()
-    return client.stuck
+    return client.stuck > 0
 
 
 class _Source:

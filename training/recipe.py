@@ -16,8 +16,14 @@ from training.labels import CMAPSS_CLASSES, Classes
 from training.prognosis import Prognosis
 from training.views import View
 
-WIDE = View(means=(1, 5, 10, 20, 30, 50), slopes=(15, 30, 50))
-"""Every filter that the first model had."""
+TREES = View(means=(5, 10, 20, 50), slopes=(20, 50))
+"""What trees do best with, by `search`."""
+NETWORKS = (
+    View(means=(10, 30, 50), slopes=(25, 50)),
+    View(means=(5, 20, 50), slopes=(15, 50)),
+    View(means=(5, 15, 50), slopes=(50,)),
+)
+"""What neural networks do best with: fewer filters than trees, since they cannot leave out what is of no use."""
 
 
 @dataclass(frozen=True)
@@ -47,20 +53,20 @@ class Recipe:
     """
 
     boosted: int = 1
-    classifier_rounds: int = 80
+    classifier_rounds: int = 60
     classifier_leaves: int = 15
-    regressor_rounds: int = 200
+    regressor_rounds: int = 300
     regressor_leaves: int = 15
-    least: int = 20
-    columns: float = 0.3
-    tree_view: View = WIDE
-    networks: int = 2
-    views: tuple[View, ...] = (WIDE,)
-    layers: tuple[int, ...] = (64, 32)
-    classifier_decay: float = 1.0
-    regressor_decay: float = 1.0
+    least: int = 50
+    columns: float = 0.1
+    tree_view: View = TREES
+    networks: int = 3
+    views: tuple[View, ...] = NETWORKS
+    layers: tuple[int, ...] = (64, 32, 16)
+    classifier_decay: float = 3.0
+    regressor_decay: float = 0.2
     batch: int = 256
-    epochs: int = 12
+    epochs: int = 20
     folds: int = 3
     share: float = 0.8
     classes: Classes = CMAPSS_CLASSES

@@ -1,4 +1,4 @@
-"""Command line: `python -m training fit | evaluate | report | models | fetch`."""
+"""Command line: `python -m training fit | evaluate | search | report | models | fetch`."""
 
 from __future__ import annotations
 
@@ -23,6 +23,7 @@ from training.fitting import fit
 from training.labels import Classes
 from training.recipe import Recipe
 from training.report import report
+from training.search import search
 from training.shipping import ship
 
 
@@ -31,6 +32,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     try:
         options.command(options)
+    except KeyboardInterrupt:
+        note("stopped")
+        return 130
     except (TrainingError, ScoringError, OSError) as error:
         note(f"error: {error}")
         return 2
@@ -79,6 +83,12 @@ def _parser() -> argparse.ArgumentParser:
     shipping.add_argument("--out", type=Path, default=Path("models"), help="directory; default: models")
     shipping.add_argument("--jobs", type=int, default=2, help="processes that work at once; default: 2")
     shipping.set_defaults(command=_models)
+
+    searching = commands.add_parser("search", help="compare model families and settings by cross-validation")
+    _add_data(searching)
+    searching.add_argument("--out", type=Path, default=Path("out/search"), help="directory; default: out/search")
+    searching.add_argument("--jobs", type=int, default=2, help="processes that work at once; default: 2")
+    searching.set_defaults(command=_search)
 
     fetching = commands.add_parser("fetch", help="bring NASA's C-MAPSS data")
     fetching.add_argument("--url", default=URL, help="of the zip")
@@ -158,6 +168,10 @@ def _report(options: argparse.Namespace) -> None:
 def _models(options: argparse.Namespace) -> None:
     models = ship(options.data, options.out, note, options.jobs)
     say(overview(models))
+
+
+def _search(options: argparse.Namespace) -> None:
+    say(search(load_training(options.data, options.subset), options.out, note, options.jobs))
 
 
 def _read(path: Path) -> bytes:

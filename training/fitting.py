@@ -76,7 +76,7 @@ def fit(recipe: Recipe, data: Dataset, progress: Progress, jobs: int = 1) -> Fit
     probabilities = np.zeros((len(x), len(recipe.classes.names)), dtype=np.float32)
     median = np.zeros(len(x), dtype=np.float32)
     done = Parallel(n_jobs=jobs, return_as="generator")(
-        delayed(_fit_and_predict)(recipe, x, data.rul, known, unknown) for known, unknown in parts
+        delayed(fit_and_predict)(recipe.pipeline(), x, data.rul, known, unknown) for known, unknown in parts
     )
     pipeline = recipe.pipeline()
     for number, ((_, unknown), (fitted, *predicted)) in enumerate(zip(parts, done, strict=True), start=1):
@@ -92,11 +92,21 @@ def fit(recipe: Recipe, data: Dataset, progress: Progress, jobs: int = 1) -> Fit
     return Fitted(pipeline, probabilities, intervals, figures, threshold)
 
 
-def _fit_and_predict(
-    recipe: Recipe, x: FloatArray, rul: NDArray[np.int64], known: NDArray[np.int64], unknown: NDArray[np.int64]
+def fit_and_predict(
+    pipeline: Pipeline, x: FloatArray, rul: NDArray[np.int64], known: NDArray[np.int64], unknown: NDArray[np.int64]
 ) -> tuple[Pipeline, FloatArray, FloatArray]:
-    """Fit on the known rows and predict the unknown ones: pipeline, probabilities and median."""
-    pipeline = recipe.pipeline()
+    """Fit on the known rows and predict the unknown ones.
+
+    Args:
+        pipeline: WindowFeatures and Prognosis, not fitted.
+        x: float32 [rows, W, fields], raw windows.
+        rul: int64 [rows], true RUL in cycles, not cut.
+        known: Indices of the rows to fit on.
+        unknown: Indices of the rows to predict; may be none.
+
+    Returns:
+        The fitted pipeline; probabilities float32 [unknown, classes]; median RUL float32 [unknown], in cycles.
+    """
     # One thread: sums in another order are other sums.
     with warnings.catch_warnings(), threadpool_limits(limits=1):
         # Networks stop after a few epochs on purpose: that regularises them.
@@ -106,6 +116,6 @@ def _fit_and_predict(
         pipeline.fit(x[known], rul[known])
         if not len(unknown):
             none = np.zeros(0, dtype=np.float32)
-            return pipeline, np.zeros((0, len(recipe.classes.names)), dtype=np.float32), none
+            return pipeline, np.zeros((0, len(pipeline[-1].classes.names)), dtype=np.float32), none
         features = pipeline[:-1].transform(x[unknown])
         return pipeline, pipeline[-1].predict_proba(features), pipeline[-1].predict_median(features)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
@@ -43,25 +44,23 @@ GRAMMAR = r"""
          | "NULL"i -> null
          | "UNDEFINED"i -> undefined
          | NAME "(" [or_ ("," or_)*] ")" -> call
-         | BODY step* -> body
+         | BODY -> body
          | SYSTEM -> system
          | NAME -> application
-    step: "." NAME -> member
-        | "[" INT "]" -> item
-
     SOURCE: /\/\S*/
-    UPSTREAM: /\$upstream/i
+    UPSTREAM.2: /\$upstream\b/i
     EQUALITY.2: "=" | "!=" | "<>"
     RELATION: "<=" | ">=" | "<" | ">"
     NUMBER: /\d+(\.\d+)?([eE][+-]?\d+)?/
-    INT.2: /\d+(?=\s*\])/
     STRING: /"([^"\\]|\\.)*"|'([^'\\]|\\.)*'/
-    BODY.2: /\$body\b/i
+    BODY.2: /\$body\b(\s*\.\s*[a-z_]\w*|\s*\[\s*\d+\s*\])*/i
     SYSTEM: /\$[A-Za-z_][\w-]*/
     NAME: /[a-z_]\w*/i
     %import common.WS
     %ignore WS
 """
+
+BODY_STEP = re.compile(r"\.\s*(\w+)|\[\s*(\d+)")
 
 
 class Sink(NamedTuple):
@@ -139,14 +138,10 @@ class _Compiler(Transformer[Token, Any]):
             raise _At(token.column, "edgeHub has no $twin in conditions")
         return condition.system_property(str(token)[1:])
 
-    def member(self, token: Token) -> str:
-        return str(token)
-
-    def item(self, token: Token) -> int:
-        return int(token)
-
-    def body(self, _token: Token, *path: str | int) -> Expression:
-        return condition.body_value(path)
+    def body(self, token: Token) -> Expression:
+        return condition.body_value(
+            [int(index) if index else name for name, index in BODY_STEP.findall(str(token)[len("$body") :])]
+        )
 
     def minus(self, operand: Expression) -> Expression:
         return _shallow(condition.minus(operand))
@@ -199,7 +194,7 @@ def _shallow(expression: Expression) -> Expression:
     return expression
 
 
-_PARSER = Lark(GRAMMAR, parser="lalr", start="route", maybe_placeholders=True)
+_PARSER = Lark(GRAMMAR, parser="lalr", lexer="basic", start="route", maybe_placeholders=True)
 _COMPILER = _Compiler()
 
 

@@ -1,6 +1,9 @@
 import asyncio
 import gc
+import json
 import os
+import subprocess
+import sys
 from contextlib import asynccontextmanager
 from pathlib import Path
 from unittest import mock
@@ -46,6 +49,23 @@ def manifest(routes, modules=None, twins=None):
     for name, desired in (twins or {}).items():
         content[name] = {"properties.desired": desired}
     return {"modulesContent": content}
+
+
+def module(command, *, policy="always", order=1, status="running", env=None, **options):
+    """A module's entry in the manifest."""
+    return {
+        "type": "docker",
+        "status": status,
+        "restartPolicy": policy,
+        "startupOrder": order,
+        "env": {name: {"value": value} for name, value in (env or {}).items()},
+        "settings": {"image": "none", "createOptions": json.dumps({"Cmd": command} | options)},
+    }
+
+
+def script(text):
+    """A module that runs a line of Python."""
+    return ["python3", "-c", text]
 
 
 A_TO_B = {
@@ -121,3 +141,62 @@ def bare(runtime, name):
     """A bare client of a registered module or device."""
     identity = runtime.hub.outbox(name).identity
     return BareClient(runtime.address, runtime.hub.name, identity, runtime.trust_bundle)
+
+
+SENDER = """
+import asyncio
+from azure.iot.device import Message
+from azure.iot.device.aio import IoTHubModuleClient
+
+async def main():
+    client = IoTHubModuleClient.create_from_edge_environment()
+    for number in range(3):
+        message = Message(f'{{"number": {number}}}', content_type="application/json", content_encoding="utf-8")
+        message.message_id = f"id-{number}"
+        await client.send_message_to_output(message, "out")
+    print("sent", flush=True)
+    await asyncio.sleep(600)
+
+asyncio.run(main())
+"""
+
+
+def simulator(*arguments, **options):
+    """Run a command to its end."""
+    return subprocess.run(
+        [sys.executable, "-m", "simulator", *map(str, arguments)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+        **options,
+    )
+
+
+@pytest.fixture
+def simulator_process(tmp_path):
+    """`simulator run` with a module that sends three messages; its process, and its home."""
+    path = tmp_path / "manifest.json"
+    path.write_text(
+        json.dumps(
+            manifest(
+                {"up": "FROM /messages/* INTO $upstream"}, {"sender": module(script(SENDER))}, {"sender": {"rate": 1}}
+            )
+        )
+    )
+    home = tmp_path / "home"
+    process = subprocess.Popen(
+        [sys.executable, "-m", "simulator", "run", str(path), "--home", str(home)],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        assert process.stdout.readline().startswith("running at 127.")
+        yield process, home
+    finally:
+        if process.poll() is None:
+            process.kill()
+        process.communicate()

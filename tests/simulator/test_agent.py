@@ -8,26 +8,9 @@ import pytest
 
 from simulator.errors import ManifestError, SimulatorError
 from simulator.runtime import Runtime
-from tests.simulator.conftest import A_TO_B, ROOT, manifest, module_client, soon
+from tests.simulator.conftest import A_TO_B, ROOT, manifest, module, module_client, script, soon
 
 ECHO = ["python3", str(Path(__file__).with_name("echo_module.py"))]
-
-
-def module(command, *, policy="always", order=1, status="running", env=None, **options):
-    """A module's entry in the manifest."""
-    return {
-        "type": "docker",
-        "status": status,
-        "restartPolicy": policy,
-        "startupOrder": order,
-        "env": {name: {"value": value} for name, value in (env or {}).items()},
-        "settings": {"image": "none", "createOptions": json.dumps({"Cmd": command} | options)},
-    }
-
-
-def script(text):
-    """A module that runs a line of Python."""
-    return ["python3", "-c", text]
 
 
 SLEEP = script("import time; print('up', flush=True); time.sleep(600)")

@@ -10,61 +10,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.simulator.conftest import ROOT, manifest
-from tests.simulator.test_agent import module, script
-
-SENDER = """
-import asyncio
-from azure.iot.device import Message
-from azure.iot.device.aio import IoTHubModuleClient
-
-async def main():
-    client = IoTHubModuleClient.create_from_edge_environment()
-    for number in range(3):
-        message = Message(f'{{"number": {number}}}', content_type="application/json", content_encoding="utf-8")
-        message.message_id = f"id-{number}"
-        await client.send_message_to_output(message, "out")
-    print("sent", flush=True)
-    await asyncio.sleep(600)
-
-asyncio.run(main())
-"""
-UP = {"up": "FROM /messages/* INTO $upstream"}
-
-
-def simulator(*arguments, **options):
-    """Run a command to its end."""
-    return subprocess.run(
-        [sys.executable, "-m", "simulator", *map(str, arguments)],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-        **options,
-    )
-
-
-@pytest.fixture
-def running(tmp_path):
-    """`simulator run` with a module that sends three messages; its process, and its home."""
-    path = tmp_path / "manifest.json"
-    path.write_text(json.dumps(manifest(UP, {"sender": module(script(SENDER))}, {"sender": {"rate": 1}})))
-    home = tmp_path / "home"
-    process = subprocess.Popen(
-        [sys.executable, "-m", "simulator", "run", str(path), "--home", str(home)],
-        cwd=ROOT,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    try:
-        assert process.stdout.readline().startswith("running at 127.")
-        yield process, home
-    finally:
-        if process.poll() is None:
-            process.kill()
-        process.communicate()
+from tests.simulator.conftest import ROOT, simulator
 
 
 def follow(home, count, *options):
@@ -83,8 +29,8 @@ def follow(home, count, *options):
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_run_shows_what_arrives_and_ends_cleanly_when_told_to(running, number):
-    process, home = running
+def test_a_run_shows_what_arrives_and_ends_cleanly_when_told_to(simulator_process, number):
+    process, home = simulator_process
     lines = [json.loads(line) for line in follow(home, 3, "--json")]
     assert [json.loads(line["body"]) for line in lines] == [{"number": number} for number in range(3)]
     assert [line["message_id"] for line in lines] == ["id-0", "id-1", "id-2"]

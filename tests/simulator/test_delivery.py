@@ -210,7 +210,7 @@ async def test_a_message_of_256_kb_passes_and_a_larger_one_ends_the_connection(t
         a.publish(bytes(262_145), output="o")
         with pytest.raises(ConnectionResetError):
             await soon(a.read())
-        assert [len(message.body) for message in runtime.upstream.messages()] == [262_144]
+        assert [len(message.body) for message in await soon(runtime.upstream.wait_for(1))] == [262_144]
     assert "edge-device/a is disconnected: a message of 262145 bytes; the edge hub takes 262144 at most" in caplog.text
 
 

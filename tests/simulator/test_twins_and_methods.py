@@ -9,7 +9,7 @@ from azure.iot.device.exceptions import ClientError
 
 from simulator.errors import MethodError
 from simulator.runtime import Runtime
-from tests.simulator.conftest import bare, manifest, module_client, running, soon
+from tests.simulator.conftest import bare, manifest, module, module_client, running, soon
 
 CLIENT = "edge-device/a"
 
@@ -37,9 +37,7 @@ async def answer_methods(client):
 
 
 async def test_the_manifests_desired_properties_are_in_the_twin_of_the_module(tmp_path):
-    from tests.simulator.test_agent import SLEEP, module
-
-    modules = {"a": module(SLEEP), "b": module(SLEEP)}
+    modules = {name: module(["sleep", "600"]) for name in "ab"}
     twins = {"a": {"rate": 1, "deep": {"x": [1, 2]}}, "b": {"rate": 2}}
     async with Runtime(manifest({}, modules, twins), tmp_path, start_modules=False) as runtime:
         async with module_client(runtime, "a") as a, module_client(runtime, "b") as b:

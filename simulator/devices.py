@@ -99,7 +99,7 @@ def registered(owner: str, device_ids: Iterable[str]) -> list[str]:
     """
     try:
         hub = importlib.import_module("azure.iot.hub")
-        not_found = importlib.import_module("azure.core.exceptions").HttpResponseError
+        exceptions = importlib.import_module("msrest.exceptions")
     except ImportError as error:
         message = f"devices are registered with azure-iot-hub ({error}): pip install azure-iot-hub six"
         raise SimulatorError(message) from error
@@ -108,12 +108,15 @@ def registered(owner: str, device_ids: Iterable[str]) -> list[str]:
     strings = []
     for name in device_ids:
         try:
-            device = registry.get_device(name)
-        except not_found as error:
-            if error.status_code != 404:
-                message = f"device {name} cannot be looked up in {host}: {error.message}"
-                raise SimulatorError(message) from error
-            device = registry.create_device_with_sas(name, new_key(), new_key(), "enabled")
+            try:
+                device = registry.get_device(name)
+            except exceptions.HttpOperationError as error:
+                if error.response.status_code != 404:
+                    raise
+                device = registry.create_device_with_sas(name, new_key(), new_key(), "enabled")
+        except exceptions.ClientException as error:
+            message = f"device {name} cannot be registered in {host}: {error}"
+            raise SimulatorError(message) from error
         key = device.authentication.symmetric_key.primary_key
         strings.append(f"HostName={host};DeviceId={name};SharedAccessKey={key}")
     return strings

@@ -3,8 +3,10 @@
 A tree that splits a feature at a threshold takes another branch if rounding moves the feature by one bit, and sums of
 floats come out differently in another order, with fused multiply-add, or on another processor. So every sum here is
 one of whole numbers below 2**24, which float32 holds exactly: sensors are standardised element by element, rounded to
-multiples of 1/256 of a standard deviation, and filtered by integer weights. `training.graph` makes the same
-computation in ONNX.
+multiples of 1/256 of a standard deviation, and filtered by integer weights. The sums are divided by powers of two, so
+that features stay on a grid of binary fractions: the middle between two of them, where a tree puts its threshold, is a
+float32 too, and no rounding of thresholds can move one onto a feature. `training.graph` makes the same computation in
+ONNX.
 """
 
 from __future__ import annotations
@@ -123,8 +125,9 @@ def filter_bank(window: int, means: tuple[int, ...], slopes: tuple[int, ...]) ->
     Lengths beyond the window are cut to it.
 
     Returns:
-        Weights float32 [window, filters], and divisors float32 [filters]. A mean comes out in standard deviations, a
-        slope in standard deviations that the sensor changes by over the slope's length.
+        Weights float32 [window, filters], and divisors float32 [filters], powers of two. A mean comes out in standard
+        deviations, a slope in standard deviations that the sensor changes by over the slope's length; both up to a
+        factor between 0.7 and 1.5, because their divisors are rounded to powers of two.
     """
     columns, divisors = [], []
     for length in (min(each, window) for each in means):
@@ -134,7 +137,8 @@ def filter_bank(window: int, means: tuple[int, ...], slopes: tuple[int, ...]) ->
         weights = 2.0 * np.arange(length) - (length - 1)
         columns.append(np.concatenate([np.zeros(window - length), weights]))
         divisors.append(max(1.0, float(np.square(weights).sum()) / (2 * length)) * STEPS)
-    return np.stack(columns, axis=1).astype(np.float32), np.asarray(divisors, dtype=np.float32)
+    powers = np.exp2(np.rint(np.log2(divisors)))
+    return np.stack(columns, axis=1).astype(np.float32), powers.astype(np.float32)
 
 
 def _standardisation(

@@ -1,162 +1,97 @@
 """How many messages a second the hub passes, against what one SDK module can send.
 
-    python -m benchmarks.simulator.throughput [--messages 20000] [--pairs 20]
+    python -m benchmarks.simulator.throughput [--messages 40000] [--pairs 20]
 
-Three figures, with 600-byte messages over TLS: the SDK's rate from one module with 100 sends in flight; the hub's from
-bare clients to `$upstream`; and the hub's between pairs of modules, each delivery acknowledged. Clients run in
-processes of their own.
+Messages of 600 bytes over TLS: the SDK's rate from one module, waiting for each and with 100 in flight; the hub's from
+four bare clients to `$upstream`, until the last has arrived there; and the hub's between pairs of modules, one in
+flight for each, until the last is acknowledged. Clients run in processes of their own.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
-import json
 import os
-import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
 
-from simulator.bare_client import BareClient
-from simulator.identity import Identity
-from simulator.mqtt import Puback, Publish
+from benchmarks.simulator import clients
 from simulator.runtime import Runtime
 
-BODY = json.dumps({"text": "x" * 588}).encode()
-# Sent and not yet acknowledged, per client.
-IN_FLIGHT = 100
 
-
-def manifest(pairs: int) -> dict[str, object]:
-    """Routes from s<N> to r<N>, and from everything else upstream."""
-    routes: dict[str, object] = {
-        f"r{number}": f'FROM /messages/modules/s{number}/* INTO BrokeredEndpoint("/modules/r{number}/inputs/in")'
-        for number in range(pairs)
-    }
-    routes["up"] = "FROM /messages/modules/up* INTO $upstream"
-    return {
-        "modulesContent": {
-            "$edgeAgent": {"properties.desired": {"modules": {}}},
-            "$edgeHub": {"properties.desired": {"routes": routes}},
-        }
-    }
-
-
-async def send(client: BareClient, count: int) -> None:
-    """Send messages with so many in flight, until all are acknowledged."""
-    await client.connect()
-    sent = acknowledged = 0
-    while acknowledged < count:
-        while sent < count and sent - acknowledged < IN_FLIGHT:
-            client.publish(BODY, output="o")
-            sent += 1
-        acknowledged += isinstance(await client.read(), Puback)
-    await client.close()
-
-
-async def take(client: BareClient, count: int) -> None:
-    """Take and acknowledge messages."""
-    await client.connect()
-    await client.subscribe()
-    while count:
-        packet = await client.read()
-        if isinstance(packet, Publish):
-            client.acknowledge(packet)
-            count -= 1
-    await client.close()
-
-
-async def play(facts: dict[str, str], names: list[str], count: int) -> None:
-    """Be some of the clients: names that begin with r take, others send."""
-    clients = []
-    for name in names:
-        identity = Identity(facts["device"], name, facts[name])
-        client = BareClient(facts["address"], facts["hub"], identity, Path(facts["trust_bundle"]))
-        clients.append((take if name.startswith("r") else send)(client, count))
-    await asyncio.gather(*clients)
-
-
-async def sdk(facts: dict[str, str], count: int) -> None:
-    """Send with the SDK, 100 in flight; print the rate."""
+async def sdk(count: int) -> None:
+    """Be an SDK module that sends; print both rates."""
     from azure.iot.device.aio import IoTHubModuleClient  # noqa: PLC0415 - only this process needs it
 
     client = IoTHubModuleClient.create_from_edge_environment()
     await client.connect()
-    room = asyncio.Semaphore(IN_FLIGHT)
+    for in_flight in (1, 100):
+        room = asyncio.Semaphore(in_flight)
 
-    async def one() -> None:
-        async with room:
-            await client.send_message_to_output(BODY.decode(), "o")
+        async def one(room: asyncio.Semaphore = room) -> None:
+            async with room:
+                await client.send_message_to_output(clients.BODY.decode(), "o")
 
-    start = time.perf_counter()
-    await asyncio.gather(*(one() for _ in range(count)))
-    print(count / (time.perf_counter() - start))
+        start = time.perf_counter()
+        await asyncio.gather(*(one() for _ in range(count)))
+        print(count / (time.perf_counter() - start))
     await client.shutdown()
-    del facts
 
 
-async def process(what: str, facts: dict[str, str], count: int, environment: dict[str, str] | None = None) -> str:
-    """Run this file as a client process; return what it prints."""
+async def sdk_rates(runtime: Runtime, count: int) -> list[float]:
+    """Run the SDK in a process of its own."""
     child = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "benchmarks.simulator.throughput", "--play", what, "--messages", str(count)),
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        env=os.environ | (environment or {}),
+        *(sys.executable, "-W", "ignore", "-m", "benchmarks.simulator.throughput", "--sdk", "--messages", str(count)),
+        stdout=asyncio.subprocess.PIPE,
+        env=os.environ | runtime.module_environment("up0"),
     )
-    out, _ = await child.communicate(json.dumps(facts).encode())
-    if child.returncode:
-        message = f"client process {what} ended with {child.returncode}"
-        raise RuntimeError(message)
-    return out.decode()
+    out, _ = await child.communicate()
+    return [float(line) for line in out.split()]
+
+
+def report(what: str, rate: float, single: float, cost: float) -> None:
+    """Print one of the hub's rates."""
+    print(f"hub, {what}: {rate:.0f} messages/s, {rate / single:.1f} times the first; {cost:.0f} us of CPU each")
 
 
 async def measure(count: int, pairs: int) -> None:
-    """Take the three figures."""
+    """Take the figures."""
+    routes = {
+        f"r{number}": f'FROM /messages/modules/s{number}/* INTO BrokeredEndpoint("/modules/take{number}/inputs/in")'
+        for number in range(pairs)
+    }
+    routes["up"] = "FROM /messages/modules/up* INTO $upstream"
     with tempfile.TemporaryDirectory() as home:
-        async with Runtime(manifest(pairs), Path(home), start_modules=False) as runtime:
-            facts = {
-                "address": runtime.address,
-                "hub": runtime.hub.name,
-                "device": runtime.hub.device,
-                "trust_bundle": str(runtime.trust_bundle),
-            }
-            ups = [f"up{number}" for number in range(4)]
-            for name in [*ups, *(f"{kind}{number}" for number in range(pairs) for kind in "sr")]:
-                facts[name] = runtime.add_module(name).key
-            rate = float(await process("sdk", facts, count // 5, runtime.module_environment("up0")))
-            print(f"one SDK module, 100 sends in flight: {rate:.0f} messages/s")
+        async with Runtime(clients.manifest(routes), Path(home), start_modules=False) as runtime:
+            ups = clients.facts(runtime, [f"up{number}" for number in range(4)])
+            single, many = await sdk_rates(runtime, count // 10)
+            print(f"one SDK module, waiting for each: {single:.0f} messages/s; with 100 in flight: {many:.0f}")
 
-            before, start = runtime.upstream.count, time.perf_counter()
-            await process(",".join(ups), facts, count // 4)
+            before, cpu = runtime.upstream.count, time.process_time()
+            sending = await clients.play(ups, count // 4)
+            sent_at = time.perf_counter()
             await runtime.upstream.wait_for(before + count // 4 * 4)
-            upstream = count / (time.perf_counter() - start)
-            print(f"hub, 4 bare clients to upstream: {upstream:.0f} messages/s, {upstream / rate:.1f} times")
+            rate = count / (sending + time.perf_counter() - sent_at)
+            cost = (time.process_time() - cpu) / count * 1e6
+            report("4 clients to upstream", rate, single, cost)
 
-            start = time.perf_counter()
-            senders = ",".join(f"s{number}" for number in range(pairs))
-            takers = ",".join(f"r{number}" for number in range(pairs))
-            await asyncio.gather(*(process(what, facts, count // pairs) for what in (senders, takers)))
-            between = count // pairs * pairs / (time.perf_counter() - start)
-            print(f"hub, {pairs} pairs of modules: {between:.0f} messages/s, {between / rate:.1f} times")
+            names = [f"{kind}{number}" for number in range(pairs) for kind in ("s", "take")]
+            cpu = time.process_time()
+            rate = count // pairs * pairs / await clients.play(clients.facts(runtime, names), count // pairs)
+            cost = (time.process_time() - cpu) / count * 1e6
+            report(f"{pairs} pairs of modules", rate, single, cost)
 
 
 def main() -> None:
-    """Measure, or (with --play) be a client of the measuring process."""
+    """Measure, or (with --sdk) be the SDK's process."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--messages", type=int, default=20_000)
+    parser.add_argument("--messages", type=int, default=40_000)
     parser.add_argument("--pairs", type=int, default=20)
-    parser.add_argument("--play", help=argparse.SUPPRESS)
+    parser.add_argument("--sdk", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
-    if options.play is None:
-        asyncio.run(measure(options.messages, options.pairs))
-        return
-    facts = json.load(sys.stdin)
-    if options.play == "sdk":
-        asyncio.run(sdk(facts, options.messages))
-    else:
-        asyncio.run(play(facts, options.play.split(","), options.messages))
+    asyncio.run(sdk(options.messages) if options.sdk else measure(options.messages, options.pairs))
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ import argparse
 import json
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import joblib
@@ -14,7 +15,7 @@ from scoring.errors import ScoringError
 from scoring.model import Model
 from training.card import overview
 from training.console import note, say
-from training.dataset import default_directory, load_test, load_training
+from training.dataset import Dataset, default_directory, load_test, load_training
 from training.errors import DataError, TrainingError
 from training.evaluation import Figures, evaluate
 from training.export import export, predict_by_graph, verify
@@ -25,6 +26,8 @@ from training.recipe import Recipe
 from training.report import report
 from training.search import search
 from training.shipping import ship
+from training.table import load_table
+from training.task import CMAPSS, Task, read_task
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -50,15 +53,10 @@ def _parser() -> argparse.ArgumentParser:
     fitting.add_argument("--out", type=Path, required=True, help="the ONNX file to write")
     fitting.add_argument("--name", help="the model's name; default: the subset's, in small letters")
     fitting.add_argument(
-        "--edges",
-        type=float,
-        nargs="+",
-        default=list(Classes().edges),
-        metavar="CYCLES",
-        help="upper edges of the RUL classes but the last; default: 25 75 150",
+        "--edges", type=float, nargs="+", metavar="CYCLES", help="upper edges of the RUL classes but the last"
     )
-    fitting.add_argument("--classes", nargs="+", default=list(Classes().names), metavar="NAME")
-    fitting.add_argument("--cap", type=float, default=Recipe().cap, help="where RUL is cut; default: 125")
+    fitting.add_argument("--classes", nargs="+", metavar="NAME", help="the RUL classes, the shortest first")
+    fitting.add_argument("--cap", type=float, help="where RUL is cut, in cycles")
     fitting.set_defaults(command=_fit)
 
     evaluation = commands.add_parser("evaluate", help="score the test engines and compare with the truth")
@@ -105,30 +103,53 @@ def _add_data(parser: argparse.ArgumentParser) -> None:
         help="directory of the C-MAPSS files; default: CMAPSS_DIR, else data/cmapss",
     )
     parser.add_argument("--subset", default="FD003", help="such as FD003, the default")
+    parser.add_argument(
+        "--task",
+        type=Path,
+        help="TOML description of another machine, whose telemetry is train_<subset>.csv and test_<subset>.csv",
+    )
+
+
+def _task(options: argparse.Namespace) -> Task:
+    """The task, with classes and cap as the command line has them."""
+    task, asked = CMAPSS if options.task is None else read_task(options.task), vars(options)
+    classes = Classes(
+        tuple(asked.get("classes") or task.classes.names), tuple(asked.get("edges") or task.classes.edges)
+    )
+    return replace(task, classes=classes, cap=asked.get("cap") or task.cap)
+
+
+def _training(options: argparse.Namespace) -> Dataset:
+    task = _task(options)
+    if options.task is None:
+        return replace(load_training(options.data, options.subset), task=task)
+    return load_table(options.data / f"train_{options.subset}.csv", task)
+
+
+def _test(options: argparse.Namespace) -> Dataset:
+    task = _task(options)
+    if options.task is None:
+        return replace(load_test(options.data, options.subset), task=task)
+    return load_table(options.data / f"test_{options.subset}.csv", task)
 
 
 def _fit(options: argparse.Namespace) -> None:
-    recipe = Recipe(classes=Classes(tuple(options.classes), tuple(options.edges)), cap=options.cap)
-    data = load_training(options.data, options.subset)
+    data = _training(options)
+    recipe = data.task.recipe(Recipe())
     note(f"{data.name}: {data.trajectories.engines} engines, {len(data.rul)} cycles")
     fitted = fit(recipe, data, note)
     figures = {"cross-validation": fitted.figures.as_dict()}
     shown = {"cross-validation": fitted.figures}
     checked = data.windows()
     try:
-        test = load_test(options.data, options.subset)
+        test = _test(options)
     except DataError as error:
         note(f"no test figures: {error}")
     else:
         note("evaluating on the test engines")
         checked = test.windows()
         draft = Model(export("draft", fitted, data, {}))
-        shown["test"] = evaluate(
-            *predict_by_graph(draft, checked),
-            test,
-            recipe.classes,
-            recipe.cap,
-        )
+        shown["test"] = evaluate(*predict_by_graph(draft, checked), test, recipe.classes, recipe.cap)
         figures["test"] = shown["test"].as_dict()
     content = export(options.name or options.subset.lower(), fitted, data, figures)
     verification = verify(content, fitted.pipeline, checked)
@@ -146,9 +167,9 @@ def _fit(options: argparse.Namespace) -> None:
 def _evaluate(options: argparse.Namespace) -> None:
     model = Model.load(options.model)
     signature = model.signature
-    test = load_test(options.data, options.subset)
+    test = _test(options)
     figures = evaluate(
-        *predict_by_graph(model, test.windows(signature.window)),
+        *predict_by_graph(model, test.windows()),
         test,
         Classes(signature.classes, signature.edges),
         signature.rul_cap or float("inf"),
@@ -161,7 +182,7 @@ def _evaluate(options: argparse.Namespace) -> None:
 
 def _report(options: argparse.Namespace) -> None:
     content = _read(options.model)
-    report(content, load_test(options.data, options.subset), options.out, note)
+    report(content, _test(options), options.out, note)
     say(f"{options.out / 'report.html'}, with its drawings and figures.json beside it")
 
 
@@ -171,7 +192,7 @@ def _models(options: argparse.Namespace) -> None:
 
 
 def _search(options: argparse.Namespace) -> None:
-    say(search(load_training(options.data, options.subset), options.out, note, options.jobs))
+    say(search(_training(options), options.out, note, options.jobs))
 
 
 def _read(path: Path) -> bytes:
@@ -193,19 +214,22 @@ def _fetch(options: argparse.Namespace) -> None:
 
 
 def _table(figures: dict[str, Figures]) -> str:
-    rows = [
-        ("", list(figures)),
-        ("rows", [f"{each.rows}" for each in figures.values()]),
-        ("engines", [f"{each.engines}" for each in figures.values()]),
-        ("accuracy, four classes", [f"{each.accuracy:.3f}" for each in figures.values()]),
-        ("macro-F1", [f"{each.macro_f1:.3f}" for each in figures.values()]),
-        ("RMSE, every cycle", [f"{each.rmse:.2f}" for each in figures.values()]),
-        ("RMSE, last cycle", [f"{each.rmse_last:.2f}" for each in figures.values()]),
-        ("NASA score, last cycle", [f"{each.nasa_score_last:.0f}" for each in figures.values()]),
-        ("calibration error", [f"{each.calibration_error:.3f}" for each in figures.values()]),
-        ("coverage of low..high", [f"{each.coverage:.3f}" for each in figures.values()]),
+    measures: list[tuple[str, str, str]] = [
+        ("rows", "rows", "{:,}"),
+        ("engines", "engines", "{:,}"),
+        ("accuracy", "accuracy", "{:.3f}"),
+        ("macro-F1", "macro_f1", "{:.3f}"),
+        ("RMSE, every cycle", "rmse", "{:.2f}"),
+        ("RMSE, last cycle", "rmse_last", "{:.2f}"),
+        ("NASA score, last cycle", "nasa_score_last", "{:.0f}"),
+        ("calibration error", "calibration_error", "{:.3f}"),
+        ("coverage of low..high", "coverage", "{:.3f}"),
     ]
-    return "\n".join(f"{name:24}" + "".join(f"{cell:>18}" for cell in cells) for name, cells in rows)
+    lines = [f"{'':24}" + "".join(f"{name:>18}" for name in figures)]
+    for title, measure, form in measures:
+        values = [getattr(each, measure) for each in figures.values()]
+        lines.append(f"{title:24}" + "".join(f"{'-' if value is None else form.format(value):>18}" for value in values))
+    return "\n".join(lines)
 
 
 if __name__ == "__main__":

@@ -15,10 +15,8 @@ from scoring.cmapss import Trajectories, find, read_rul, read_trajectories
 from scoring.errors import CmapssError
 from training.errors import DataError
 from training.labels import remaining_useful_life
+from training.task import CMAPSS, Task
 from training.windows import FloatArray, windows
-
-WINDOW = 50
-"""Cycles in a window (W)."""
 
 
 @dataclass(frozen=True)
@@ -30,16 +28,18 @@ class Dataset:
         trajectories: The cycles of its engines.
         rul: int64 [rows], true RUL in cycles, not cut.
         sha256: Of the text that the trajectories were read from.
+        task: Whose RUL it is, and what the columns of the trajectories mean.
     """
 
     name: str
     trajectories: Trajectories
     rul: NDArray[np.int64]
     sha256: str
+    task: Task = CMAPSS
 
-    def windows(self, length: int = WINDOW) -> FloatArray:
-        """What a device knows after each row, float32 [rows, length, fields]."""
-        return windows(self.trajectories, length)
+    def windows(self) -> FloatArray:
+        """What a device knows after each row, float32 [rows, W, fields]."""
+        return windows(self.trajectories, self.task.window)
 
     @property
     def last(self) -> NDArray[np.int64]:
@@ -86,7 +86,7 @@ def joined(name: str, parts: list[Dataset]) -> Dataset:
         np.concatenate([each.trajectories.values for each in parts]),
     )
     sums = hashlib.sha256("".join(each.sha256 for each in parts).encode()).hexdigest()
-    return Dataset(name, trajectories, np.concatenate([each.rul for each in parts]), sums)
+    return Dataset(name, trajectories, np.concatenate([each.rul for each in parts]), sums, parts[0].task)
 
 
 def _find(directory: Path, name: str) -> Path:

@@ -9,7 +9,6 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.pipeline import Pipeline
 
-from scoring.telemetry import FIELDS
 from training.dataset import Dataset
 
 FORMAT = 1
@@ -35,19 +34,19 @@ def drift_reference(pipeline: Pipeline, data: Dataset) -> str:
         data: What it was fitted on.
     """
     features = pipeline[0]
-    values = data.trajectories.values
+    values, names = data.trajectories.values, data.task.field_names
     settings = list(features.settings)
     sensors = [each for each in range(values.shape[1]) if each != features.cycle and each not in settings]
     regime = features.regimes_.of(values[:, settings].astype(np.float32))
     by_regime = [values[regime == each][:, sensors] for each in range(features.regimes_.count)]
     reference = {
         "format": FORMAT,
-        "settings": [FIELDS[each].name for each in settings],
+        "settings": [names[each] for each in settings],
         "offset": _rounded(features.regimes_.offset),
         "scale": _rounded(features.regimes_.scale),
         "centres": _rounded(features.regimes_.centres),
         "share": _rounded(np.array([len(rows) / len(values) for rows in by_regime])),
-        "sensors": [FIELDS[each].name for each in sensors],
+        "sensors": [names[each] for each in sensors],
         "levels": list(LEVELS),
         "mean": [_rounded(rows.mean(axis=0)) for rows in by_regime],
         "deviation": [_rounded(rows.std(axis=0)) for rows in by_regime],

@@ -15,6 +15,10 @@ class LabelError(TrainingError):
     """Class edges or names contradict each other."""
 
 
+class TaskError(TrainingError):
+    """A task's description cannot be read, or describes what cannot be."""
+
+
 class ExportError(TrainingError):
     """The ONNX graph does not compute what the fitted pipeline computes."""
 

@@ -27,8 +27,9 @@ class Figures:
         accuracy: Share of rows whose most probable class is the true one.
         macro_f1: F1 of the classes, averaged without weights, over all rows.
         rmse: Root mean square error of the median RUL over all rows, truth cut at the cap, in cycles.
-        rmse_last: The same over each engine's last row, as the literature reports it.
+        rmse_last: The same over each engine's last row, as the literature reports it; None if all have failed there.
         nasa_score_last: Sum over engines of the PHM08 score at the last row, truth cut at the cap; late costs more.
+            None as above.
         calibration_error: Expected calibration error of the most probable class, 10 bins.
         coverage: Share of rows whose true RUL (not cut) lies within low..high.
         coverage_by_class: The same by true class; None for a class without rows.
@@ -40,8 +41,8 @@ class Figures:
     accuracy: float
     macro_f1: float
     rmse: float
-    rmse_last: float
-    nasa_score_last: float
+    rmse_last: float | None
+    nasa_score_last: float | None
     calibration_error: float
     coverage: float
     coverage_by_class: dict[str, float | None]
@@ -65,6 +66,7 @@ def evaluate(probabilities: FloatArray, intervals: FloatArray, data: Dataset, cl
     rul, last = data.rul, data.last
     truth, labels, found = np.minimum(rul, cap), classes.of(rul), probabilities.argmax(axis=1)
     low, median, high = intervals.astype(np.float64).T
+    cut_off = bool(rul[last].any())
     covered = (low <= rul) & (rul <= high)
     every = list(range(len(classes.names)))
     by_class = {
@@ -78,8 +80,8 @@ def evaluate(probabilities: FloatArray, intervals: FloatArray, data: Dataset, cl
         accuracy=float(accuracy_score(labels, found)),
         macro_f1=float(f1_score(labels, found, average="macro", zero_division=0.0)),
         rmse=root_mean_square(median - truth),
-        rmse_last=root_mean_square((median - truth)[last]),
-        nasa_score_last=nasa_score((median - truth)[last]),
+        rmse_last=root_mean_square((median - truth)[last]) if cut_off else None,
+        nasa_score_last=nasa_score((median - truth)[last]) if cut_off else None,
         calibration_error=calibration_error(probabilities, labels),
         coverage=float(covered.mean()),
         coverage_by_class=by_class,

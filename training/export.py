@@ -21,7 +21,6 @@ from scoring.signature import (
     Golden,
     Signature,
 )
-from scoring.telemetry import CYCLE, FIELDS
 from training.dataset import Dataset
 from training.drift import drift_reference
 from training.errors import ExportError
@@ -66,12 +65,12 @@ def export(name: str, fitted: Fitted, data: Dataset, figures: Mapping[str, Any])
         figures: What the model reached, by data set and measure.
     """
     prognosis = fitted.pipeline[-1]
-    window, fields = fitted.pipeline[0].window_, len(FIELDS)
+    task = data.task
     signature = Signature(
         name=name,
-        fields=FIELDS,
-        window=window,
-        cycle=CYCLE,
+        fields=task.fields,
+        window=task.window,
+        cycle=task.cycle,
         classes=prognosis.classes.names,
         edges=prognosis.classes.edges,
         rul_cap=prognosis.cap,
@@ -81,7 +80,7 @@ def export(name: str, fitted: Fitted, data: Dataset, figures: Mapping[str, Any])
             "sha256": data.sha256,
             "rows": len(data.rul),
             "engines": data.trajectories.engines,
-            "settings": [FIELDS[each].name for each in fitted.pipeline[0].settings],
+            "settings": list(task.settings),
         },
         versions={library: version(library) for library in _LIBRARIES},
         figures=figures,
@@ -92,7 +91,7 @@ def export(name: str, fitted: Fitted, data: Dataset, figures: Mapping[str, Any])
         GOLDEN_KEY: _golden(fitted.pipeline, data).to_json(),
         DRIFT_KEY: drift_reference(fitted.pipeline, data),
     }
-    model = to_onnx(fitted.pipeline, window, fields)
+    model = to_onnx(fitted.pipeline, task.window, len(task.fields))
     onnx.helper.set_model_props(model, properties)
     onnx.checker.check_model(model, full_check=True)
     return bytes(model.SerializeToString(deterministic=True))
@@ -150,12 +149,12 @@ def _golden(pipeline: Pipeline, data: Dataset) -> Golden:
     windows = data.windows()[trajectories.units == engine]
     ages = np.asarray([0, 4, 19, 49, len(windows) // 2, len(windows) - 60, len(windows) - 20, len(windows) - 1])
     chosen = windows[np.clip(ages, 0, len(windows) - 1)]
-    # A gap of ten cycles, a sensor that is silent, a setting that is missing once, scattered holes.
+    # A gap of ten cycles, a sensor that is silent, settings that are missing once, scattered holes.
     chosen[4, -20:-10] = np.nan
-    chosen[5, :, 14] = np.nan
-    chosen[6, -2, 2] = np.nan
+    chosen[5, :, pipeline[0].sensors_[-1]] = np.nan
+    chosen[6, -2, list(data.task.setting_columns)] = np.nan
     holes = np.random.default_rng(0).random(chosen[7].shape) < 0.1
-    holes[:, 0] = False
+    holes[:, data.task.cycle_column] = False
     chosen[7][holes] = np.nan
     probabilities, rul = predict(pipeline, chosen)
     return Golden(chosen, {PROBABILITIES: probabilities, RUL: rul})

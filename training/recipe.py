@@ -50,6 +50,8 @@ class Recipe:
         share: The share of true RULs that the intervals are to hold.
         classes: The RUL classes.
         cap: Where RUL is cut in training, in cycles.
+        cycle: Column of the cycle.
+        settings: Columns of the operational settings.
     """
 
     boosted: int = 1
@@ -71,6 +73,8 @@ class Recipe:
     share: float = 0.8
     classes: Classes = CMAPSS_CLASSES
     cap: float = 125.0
+    cycle: int = 0
+    settings: tuple[int, ...] = (1, 2, 3)
 
     def pipeline(self) -> Pipeline:
         """The pipeline, not fitted: window features, then averaged estimators."""
@@ -80,7 +84,7 @@ class Recipe:
             classes=self.classes,
             cap=self.cap,
         )
-        features = WindowFeatures(self._whole.means, self._whole.slopes)
+        features = WindowFeatures(self._whole.means, self._whole.slopes, self.cycle, self.settings)
         return Pipeline([("features", features), ("prognosis", prognosis)])
 
     @property

@@ -52,6 +52,9 @@ class Regimes:
             sensors: [rows, sensors], whose variance tells how many regimes there are.
             count: How many; None: the fewest after which more would hardly explain the sensors any better.
         """
+        if not settings.shape[1]:
+            none = np.zeros(0, dtype=np.float32)
+            return cls(none, none, np.zeros((1, 0), dtype=np.float32))
         rows = np.flatnonzero(~np.isnan(settings).any(axis=1))
         rows = np.random.default_rng(0).permutation(rows)[:_SAMPLE]
         settings, sensors = settings[rows], sensors[rows]

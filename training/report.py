@@ -61,7 +61,7 @@ def report(content: bytes, data: Dataset, out: Path, progress: Progress) -> dict
     signature = model.signature
     classes, cap = Classes(signature.classes, signature.edges), signature.rul_cap or float(data.rul.max())
     progress("scoring")
-    windows = data.windows(signature.window)
+    windows = data.windows()
     probabilities, intervals = predict_by_graph(model, windows)
     figures = evaluate(probabilities, intervals, data, classes, cap)
     progress("disturbing telemetry")
@@ -121,10 +121,10 @@ def _importance(model: Model, windows: FloatArray) -> dict[str, float]:
 def _regime(properties: dict[str, str], data: Dataset) -> NDArray[np.int64]:
     """The regime of each row, by the model's drift reference."""
     reference = json.loads(properties[DRIFT_KEY])
-    names = [f"OperationalSetting{number}" for number in range(1, 4)]
-    if reference["settings"] != names:
+    if not reference["settings"]:
         return np.zeros(len(data.rul), dtype=np.int64)
-    grid = np.rint((data.trajectories.values[:, 1:4] - reference["offset"]) * reference["scale"])
+    settings = data.trajectories.values[:, list(data.task.setting_columns)]
+    grid = np.rint((settings - reference["offset"]) * reference["scale"])
     distance = np.square(grid[:, np.newaxis, :] - np.array(reference["centres"])).sum(axis=2)
     nearest = distance.argmin(axis=1)
     # The most frequent of these engines first: they may all fly in one.
@@ -199,8 +199,9 @@ def _rows(rows: dict[str, dict[str, float]], title: str) -> str:
 
 def _disturbed(changes: dict[str, float]) -> str:
     """General disturbances by name; for sensors, silent and stuck side by side."""
-    general = {name: f"{value:+.3f}" for name, value in changes.items() if not name.startswith(("Sensor", "as it is"))}
-    sensors = [name.removesuffix(" missing") for name in changes if name.startswith("Sensor") and "missing" in name]
+    sensors = [name.removesuffix(" stuck") for name in changes if name.endswith(" stuck")]
+    of_sensors = {"as it is", *(f"{name} {fault}" for name in sensors for fault in ("missing", "stuck"))}
+    general = {name: f"{value:+.3f}" for name, value in changes.items() if name not in of_sensors}
     by_sensor = {
         name: {"missing": changes[f"{name} missing"], "stuck": changes[f"{name} stuck"]}
         for name in sensors

@@ -12,6 +12,7 @@ from scoring.model import Model
 from training.dataset import Dataset
 from training.export import predict_by_graph
 from training.labels import Classes
+from training.task import Task
 from training.windows import FloatArray
 
 AGES = (1, 5, 20, 50)
@@ -94,22 +95,23 @@ def changes_of_macro_f1(model: Model, windows: FloatArray, data: Dataset) -> dic
 
     usual = macro_f1(windows)
     figures = {"as it is": usual}
-    for name, disturbed in _disturbances(model.signature.field_names, windows):
+    for name, disturbed in _disturbances(data.task, windows):
         figures[name] = macro_f1(disturbed) - usual
     return figures
 
 
-def _disturbances(fields: tuple[str, ...], windows: FloatArray) -> Iterator[tuple[str, FloatArray]]:
+def _disturbances(task: Task, windows: FloatArray) -> Iterator[tuple[str, FloatArray]]:
     rng = np.random.default_rng(0)
     holes = rng.random(windows.shape) < 0.1
     # The newest cycle's number is always there: without it no message is taken.
-    holes[:, -1, 0] = False
+    holes[:, -1, task.cycle_column] = False
     yield "10% of values missing at random", np.where(holes, np.float32(np.nan), windows)
     for name, end in (("a gap of 10 cycles before the newest", -1), ("a gap of 10 cycles in mid-window", -20)):
         gapped = windows.copy()
         gapped[:, end - GAP : end] = np.nan
         yield name, gapped
-    sensors = [(column, name) for column, name in enumerate(fields) if name.startswith("Sensor")]
+    kept = {task.cycle, *task.settings}
+    sensors = [(column, name) for column, name in enumerate(task.field_names) if name not in kept]
     for column, name in sensors:
         silent = windows.copy()
         silent[:, :, column] = np.nan

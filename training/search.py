@@ -25,6 +25,7 @@ from training.fitting import Progress, fit_and_predict
 from training.prognosis import Prognosis
 from training.recipe import NETWORKS, TREES, Recipe
 from training.shipping import SHIPPED
+from training.task import Task
 from training.views import View
 from training.windows import FloatArray
 
@@ -35,34 +36,32 @@ _WORN = 150
 """Rows with at most this RUL, in cycles, are judged apart: healthier ones are all alike."""
 
 
-def candidates() -> dict[str, Pipeline]:
-    """The pipelines that are compared, by name, none fitted."""
+def candidates(task: Task) -> dict[str, Pipeline]:
+    """The pipelines that are compared for a task, by name, none fitted."""
     tree = Recipe(boosted=1, networks=0)
     network = Recipe(boosted=0, networks=1)
     found = {
-        "one raw row, random forest": _random_forest(),
-        "nine filters, linear": _linear(),
-        "nine filters, boosting": replace(tree, tree_view=_NINE, views=(_NINE,)).pipeline(),
-        "six filters, boosting": replace(tree, views=(TREES,)).pipeline(),
-        "six filters, boosting, 31 leaves": replace(tree, views=(TREES,), regressor_leaves=31).pipeline(),
-        "nine filters, network": replace(network, tree_view=_NINE, views=(_NINE,)).pipeline(),
-        "six filters, network": replace(network, views=(TREES,)).pipeline(),
+        "nine filters, boosting": replace(tree, tree_view=_NINE, views=(_NINE,)),
+        "six filters, boosting": replace(tree, views=(TREES,)),
+        "six filters, boosting, 31 leaves": replace(tree, views=(TREES,), regressor_leaves=31),
+        "nine filters, network": replace(network, tree_view=_NINE, views=(_NINE,)),
+        "six filters, network": replace(network, views=(TREES,)),
     }
     for view in NETWORKS:
         name = f"means {view.means}, slopes {view.slopes}, network"
-        found[name] = replace(network, tree_view=view, views=(view,)).pipeline()
+        found[name] = replace(network, tree_view=view, views=(view,))
     view = NETWORKS[0]
     single = replace(network, tree_view=view, views=(view,))
-    for name, recipe in {
-        "a quarter of the decay": replace(single, classifier_decay=0.75, regressor_decay=0.05),
-        "four times the decay": replace(single, classifier_decay=12.0, regressor_decay=0.8),
-        "half the epochs": replace(single, epochs=10),
-        "two layers": replace(single, layers=(64, 32)),
-    }.items():
-        found[f"the first of these, {name}"] = recipe.pipeline()
-    found["default: one boosting, three networks"] = Recipe().pipeline()
-    found["shipped: two boostings, six networks"] = SHIPPED.pipeline()
-    return found
+    found |= {
+        "the first of these, a quarter of the decay": replace(single, classifier_decay=0.75, regressor_decay=0.05),
+        "the first of these, four times the decay": replace(single, classifier_decay=12.0, regressor_decay=0.8),
+        "the first of these, half the epochs": replace(single, epochs=10),
+        "the first of these, two layers": replace(single, layers=(64, 32)),
+        "default: one boosting, three networks": Recipe(),
+        "shipped: two boostings, six networks": SHIPPED,
+    }
+    others = {"one raw row, random forest": _random_forest(task), "nine filters, linear": _linear(task)}
+    return others | {name: task.recipe(recipe).pipeline() for name, recipe in found.items()}
 
 
 def search(data: Dataset, directory: Path, progress: Progress, jobs: int) -> str:
@@ -83,7 +82,7 @@ def search(data: Dataset, directory: Path, progress: Progress, jobs: int) -> str
     directory.mkdir(parents=True, exist_ok=True)
     kept = directory / f"search-{data.name.lower()}.json"
     results: dict[str, Any] = json.loads(kept.read_text(encoding="utf-8")) if kept.exists() else {}
-    pipelines = candidates()
+    pipelines = candidates(data.task)
     keys = {name: _key(pipeline, data) for name, pipeline in pipelines.items()}
     x = data.windows()
     splits = list(GroupKFold(FOLDS, shuffle=True, random_state=1).split(x, groups=data.trajectories.units))
@@ -182,15 +181,24 @@ def _replace(path: Path, text: str) -> None:
     fresh.replace(path)
 
 
-def _random_forest() -> Pipeline:
+def _random_forest(task: Task) -> Pipeline:
     forest: dict[str, Any] = {"n_estimators": 100, "min_samples_leaf": 5, "random_state": 0}
-    prognosis = Prognosis((RandomForestClassifier(**forest),), (RandomForestRegressor(max_features=0.3, **forest),))
-    return Pipeline([("features", WindowFeatures(means=(1,), slopes=())), ("prognosis", prognosis)])
+    prognosis = Prognosis(
+        (RandomForestClassifier(**forest),),
+        (RandomForestRegressor(max_features=0.3, **forest),),
+        classes=task.classes,
+        cap=task.cap,
+    )
+    features = WindowFeatures((1,), (), task.cycle_column, task.setting_columns)
+    return Pipeline([("features", features), ("prognosis", prognosis)])
 
 
-def _linear() -> Pipeline:
+def _linear(task: Task) -> Pipeline:
     prognosis = Prognosis(
         (make_pipeline(StandardScaler(), LogisticRegression(max_iter=200)),),
         (make_pipeline(StandardScaler(), Ridge(alpha=100.0)),),
+        classes=task.classes,
+        cap=task.cap,
     )
-    return Pipeline([("features", WindowFeatures(_NINE.means, _NINE.slopes)), ("prognosis", prognosis)])
+    features = WindowFeatures(_NINE.means, _NINE.slopes, task.cycle_column, task.setting_columns)
+    return Pipeline([("features", features), ("prognosis", prognosis)])

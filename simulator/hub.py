@@ -40,6 +40,8 @@ TWIN_REPORT = "$iothub/twin/PATCH/properties/reported/"
 METHOD_ANSWER = "$iothub/methods/res/"
 # Far more than one edge device serves; keeps a loop that registers clients from eating the memory.
 MOST_CLIENTS = 10_000
+# How often messages are looked for that have outlived their time and that nobody comes for.
+SWEEP = 60.0
 # SQLite's own limit: no limit.
 MOST_PAGES = 0xFFFFFFFE
 
@@ -72,7 +74,7 @@ class Hub:
         puback_timeout: seconds that a client has for its PUBACK.
 
     Attributes:
-        connections: all that are open.
+        connections: all that are open, or about to close.
         disturbance: what is made to go wrong.
         unrouted: messages that no route took.
     """
@@ -103,6 +105,7 @@ class Hub:
         self._last_seq = 0
         self._changed = asyncio.Condition()
         self._tasks: set[asyncio.Task[None]] = set()
+        self._sweeping: asyncio.TimerHandle | None = None
 
     # Life
 
@@ -114,7 +117,13 @@ class Hub:
     async def listen(self, address: str, context: ssl.SSLContext) -> None:
         """Listen on an address; raises OSError if its port is taken."""
         self._server = await asyncio.get_running_loop().create_server(
-            lambda: Connection(self), address, PORT, ssl=context, ssl_handshake_timeout=10, backlog=512
+            lambda: Connection(self),
+            address,
+            PORT,
+            ssl=context,
+            ssl_handshake_timeout=10,
+            ssl_shutdown_timeout=5,
+            backlog=512,
         )
         self._address, self._context = address, context
 
@@ -132,6 +141,8 @@ class Hub:
         if self._server is not None:
             self._server.close()
             self._server = None
+        if self._sweeping is not None:
+            self._sweeping.cancel()
         for connection in list(self.connections):
             connection.abort()
         await self._link.stop()
@@ -167,7 +178,12 @@ class Hub:
             self._outboxes[client].subscriptions = json.loads(subscriptions)
             self._outboxes[client].session = True
         self._upstream_queue = EndpointQueue(self._store, UPSTREAM, lengths.get(UPSTREAM, 0), self._link.ready)
+        for route in self.router.routes:
+            # Messages for a module that is not deployed yet wait for it.
+            if route.sink.module is not None:
+                self.register(self.device, route.sink.module)
         self._link.start(self._upstream_queue)
+        self._sweep()
 
     async def limit_store(self, room: int | None) -> None:
         """Let the store grow by no more than `room` bytes; without a limit if None."""
@@ -178,6 +194,14 @@ class Hub:
             db.execute(f"PRAGMA max_page_count = {MOST_PAGES if room is None else pages + room // size}")
 
         await self._store.run(limit)
+
+    def _sweep(self) -> None:
+        now = self.disturbance.now()
+        for outbox in self._outboxes.values():
+            outbox.queue.sweep(now)
+        if self._upstream_queue is not None:
+            self._upstream_queue.sweep(now)
+        self._sweeping = asyncio.get_running_loop().call_later(SWEEP, self._sweep)
 
     # Identities
 
@@ -195,6 +219,9 @@ class Hub:
         known = self._outboxes.get(f"{device}/{module}" if module else device)
         if known is not None and key in {None, known.identity.key}:
             return known.identity
+        if not self._store.is_open:
+            message = f"the hub is stopped; start it before {module or device} is registered"
+            raise SimulatorError(message)
         if len(self._outboxes) >= MOST_CLIENTS:
             message = f"{MOST_CLIENTS} identities are registered; that is as many as the hub keeps"
             raise SimulatorError(message)
@@ -281,8 +308,7 @@ class Hub:
         return present
 
     def detached(self, connection: Connection) -> None:
-        """A connection is gone."""
-        self.connections.discard(connection)
+        """A connection is of no more use to its client."""
         if connection.identity is not None:
             outbox = self._outboxes[connection.identity.client_id]
             if outbox.connection is connection:
@@ -358,7 +384,7 @@ class Hub:
                 return
             connection.send(mqtt.encode_suback(packet.packet_id, codes))
             outbox.subscriptions |= granted
-            outbox.pump()
+            outbox.wanted()
             self._notify()
 
         self._keep_session(outbox, outbox.subscriptions | granted, done)
@@ -424,13 +450,10 @@ class Hub:
         """Store a message for all places that it goes to; `done` is called when it is on disk."""
         entries: list[tuple[EndpointQueue, Item]] = []
         for sink, priority, time_to_live in deliveries:
-            endpoint = self._endpoint(sink.module)
-            if endpoint is None:
-                logger.warning("a route leads to %s, which is no module of this device", sink.module)
-                continue
             self._last_seq += 1
             expires = message.received + time_to_live
-            entries.append((endpoint, Item(priority, self._last_seq, expires, sink.input or "", message)))
+            item = Item(priority, self._last_seq, expires, sink.input or "", message)
+            entries.append((self._endpoint(sink.module), item))
         if not entries:
             self.unrouted += 1
             logger.debug("no route takes a message from %s", message.source)
@@ -444,11 +467,13 @@ class Hub:
 
         self._store.submit(lambda db: db.executemany(queue.INSERT, rows), stored)
 
-    def _endpoint(self, module: str | None) -> EndpointQueue | None:
-        if module is None:
-            return self._upstream_queue
-        outbox = self._outboxes.get(f"{self.device}/{module}")
-        return outbox.queue if outbox else None
+    def _endpoint(self, module: str | None) -> EndpointQueue:
+        if module is not None:
+            return self._outboxes[f"{self.device}/{module}"].queue
+        if self._upstream_queue is None:
+            message = "the hub is not open"
+            raise SimulatorError(message)
+        return self._upstream_queue
 
     # Twins and methods
 

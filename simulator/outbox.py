@@ -76,6 +76,11 @@ class Outbox:
         else:
             self.pump()
 
+    def wanted(self) -> None:
+        """The client has subscribed: send what was in flight when its session was lost, or the next."""
+        if self._timer is None:
+            self.resume()
+
     def acknowledged(self, packet_id: int) -> None:
         """The client has taken a message."""
         if self._inflight is None or packet_id != self._packet_id:

@@ -25,6 +25,8 @@ WELL_AFTER = 600.0
 BACKOFF = 10.0
 LONGEST_BACKOFF = 300.0
 MOST_RESTARTS = 20
+# The exit code of a program that cannot be started, as shells have it.
+NOT_STARTED = 127
 # Docker's time between SIGTERM and SIGKILL.
 STOP_WITHIN = 10.0
 # A module's log is cut when it is longer than this; the piece before is kept beside it.
@@ -142,8 +144,9 @@ class Module:
         await self._set("running")
 
     async def _keep_up(self) -> None:
-        while self._process is not None:
-            code = await self._wait(self._process)
+        while True:
+            code = NOT_STARTED if self._process is None else await self._wait(self._process)
+            self._process = None
             self.status.pid = None
             self.status.exit_code = code
             logger.warning("module %s ended with %d", self.spec.name, code)
@@ -159,7 +162,10 @@ class Module:
             await self._set("backoff")
             await asyncio.sleep(min(self._backoff * 2**self.status.restarts, LONGEST_BACKOFF))
             self.status.restarts += 1
-            await self._spawn(self._prepare())
+            try:
+                await self._spawn(self._prepare())
+            except SimulatorError as error:
+                logger.error("%s", error)
 
     def _restarts_after(self, code: int) -> bool:
         match self.spec.restart_policy:
@@ -179,6 +185,7 @@ class Module:
         finally:
             if not waiting.done():
                 waiting.cancel()
+        _end_group(process.pid)
         return waiting.result()
 
     def _cut_log(self) -> None:
@@ -201,11 +208,15 @@ class Module:
                 with contextlib.suppress(ProcessLookupError):
                     process.kill()
                 await process.wait()
-        # What it has started itself goes with it, as with a container.
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
+        _end_group(process.pid)
         self.status.pid = None
         self.status.exit_code = process.returncode
+
+
+def _end_group(pid: int) -> None:
+    """End what a module has started itself and left: it goes with the module, as in a container."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(pid, signal.SIGKILL)
 
 
 class Agent:

@@ -50,6 +50,7 @@ class Connection(asyncio.Protocol):
         self.hub = hub
         self.identity: Identity | None = None
         self._transport: asyncio.Transport | None = None
+        self._closing: asyncio.Transport | None = None
         self._loop = asyncio.get_running_loop()
         self._decoder = mqtt.Decoder()
         self._unsent: list[bytes] = []
@@ -81,7 +82,9 @@ class Connection(asyncio.Protocol):
         """The connection is gone, whoever ended it."""
         if self._transport is not None:
             logger.info("%s is gone%s", self.name, f": {error}" if error else "")
-        self._forget()
+            self._forget()
+        self._closing = None
+        self.hub.connections.discard(self)
 
     # For the hub
 
@@ -105,8 +108,10 @@ class Connection(asyncio.Protocol):
 
     def abort(self) -> None:
         """End the connection at once, as a hub that dies does."""
+        transport = self._transport or self._closing
+        if transport is not None:
+            transport.abort()
         if self._transport is not None:
-            self._transport.abort()
             self._forget()
 
     def cut(self) -> None:
@@ -170,7 +175,8 @@ class Connection(asyncio.Protocol):
             handle.cancel()
 
     def _forget(self) -> None:
-        self._transport = None
+        # TLS may take a while to end in good order.
+        self._closing, self._transport = self._transport, None
         self._unsent.clear()
         for timer in self._timers.values():
             timer.cancel()

@@ -10,6 +10,8 @@ import secrets
 from dataclasses import dataclass
 from urllib.parse import quote, unquote
 
+from simulator.errors import SimulatorError
+
 
 @dataclass(frozen=True)
 class Identity:
@@ -53,7 +55,7 @@ def check_key(key: str) -> str:
         base64.b64decode(key, validate=True)
     except binascii.Error as error:
         message = f"the key {key!r} is not base64: {error}"
-        raise ValueError(message) from error
+        raise SimulatorError(message) from error
     return key
 
 

@@ -55,6 +55,7 @@ class EndpointQueue:
         self._window: list[Item] = []
         self._bytes = 0
         self._spilled = length > 0  # the store has more than the window
+        self._taken: set[int] = set()  # what has been handed out and is not resolved yet, by seq
         self._reading = False
 
     def row(self, item: Item) -> tuple[object, ...]:
@@ -91,6 +92,7 @@ class EndpointQueue:
         while self._window:
             item = self._window.pop(0)
             self._bytes -= len(item.message.body)
+            self._taken.add(item.seq)
             if item.expires > now:
                 return item
             self.drop(item)
@@ -107,11 +109,30 @@ class EndpointQueue:
 
     def remove(self, item: Item) -> None:
         """Forget an item that was taken: it is delivered, or expired."""
+        self._taken.discard(item.seq)
         self.length -= 1
         self._store.write(
             "DELETE FROM queue WHERE endpoint = ? AND priority = ? AND seq = ?",
             (self.name, item.priority, item.seq),
         )
+
+    def sweep(self, now: float) -> None:
+        """Count and forget all that has expired and is not taken, whether somebody comes for it or not."""
+        kept = ",".join(map(str, self._taken)) or "0"
+        self._window = [item for item in self._window if item.expires > now]
+
+        def done(count: int | None, error: sqlite3.Error | None) -> None:
+            if error is not None or not count:
+                return
+            # A lot that was read meanwhile may hold some of them.
+            self._window = [item for item in self._window if item.expires > now]
+            self._bytes = sum(len(item.message.body) for item in self._window)
+            self.expired += count
+            self.length -= count
+            logger.warning("%d messages for %s expired after their time to live", count, self.name)
+
+        statement = f"DELETE FROM queue WHERE endpoint = ? AND expires <= ? AND seq NOT IN ({kept})"  # noqa: S608 - numbers
+        self._store.write(statement, (self.name, now), done)
 
     def _read(self, connection: sqlite3.Connection) -> tuple[list[Item], bool]:
         cursor = connection.execute(

@@ -55,6 +55,11 @@ class Store:
         connection.executescript(self._schema)
         return connection
 
+    @property
+    def is_open(self) -> bool:
+        """Whether it takes operations; those submitted to a closed store are lost with what they belong to."""
+        return not self._closed.is_set()
+
     def submit(self, work: Work, done: Done | None = None) -> None:
         """Run `work` in the writer thread, after all that came before; then call `done` with result or error."""
         if self._closed.is_set():

@@ -233,3 +233,28 @@ async def test_a_long_log_is_cut_and_its_last_piece_kept(tmp_path, monkeypatch):
         whole = (kept.read_text() + runtime.agent["m"].text()).splitlines()
     assert len(whole) > 10
     assert runtime.agent["m"].log.stat().st_size < 100_000
+
+
+async def test_what_a_module_has_started_ends_with_it_when_it_dies(tmp_path):
+    family = script(
+        "import subprocess, time\nprint(subprocess.Popen(['sleep', '600']).pid, flush=True); time.sleep(600)"
+    )
+    async with Runtime(manifest({}, {"m": module(family)}), tmp_path, backoff=1000) as runtime:
+        one = runtime.agent["m"]
+        while not one.text():
+            await asyncio.sleep(0.01)
+        one.kill()
+        await soon(one.until(lambda status: status.state == "backoff"))
+        child = psutil.Process(int(one.text())) if psutil.pid_exists(int(one.text())) else None
+        assert child is None or child.status() == psutil.STATUS_ZOMBIE
+
+
+async def test_a_program_that_vanishes_is_tried_again_like_one_that_dies(tmp_path):
+    program = tmp_path / "program"
+    program.write_text("#!/bin/sh\nexit 1\n")
+    program.chmod(0o755)
+    async with Runtime(manifest({}, {"m": module([str(program)])}), tmp_path / "home", backoff=0) as runtime:
+        await soon(runtime.agent["m"].until(lambda status: status.restarts > 0))
+        program.unlink()
+        status = await soon(runtime.agent["m"].until(lambda status: status.state == "failed"))
+        assert (status.exit_code, status.restarts) == (127, 20)

@@ -9,6 +9,7 @@ import pytest
 
 from simulator import mqtt
 from simulator.bare_client import BareClient
+from simulator.errors import SimulatorError
 from simulator.identity import Identity, new_key, token
 from simulator.mqtt import NOT_AUTHORIZED, Connack, Connect
 from tests.simulator.conftest import A_TO_B, bare, device_client, manifest, module_client, receive, running, soon
@@ -203,3 +204,33 @@ async def test_a_leaf_device_has_a_twin_and_methods_too(tmp_path):
             assert (await soon(device.get_twin()))["desired"]["rate"] == 3
             await asyncio.to_thread(setattr, device, "on_method_request_received", answer)
             assert await soon(runtime.hub.invoke("Client_001", "hello", {"you": 1})) == (201, {"you": 1})
+
+
+async def test_a_client_that_does_not_answer_the_end_of_tls_does_not_hold_up_the_hub(tmp_path):
+    async with running(manifest(UP), tmp_path, "a") as runtime:
+        client = bare(runtime, "a")
+        await client.connect()
+        client._writer.transport.pause_reading()
+        runtime.faults.kick("a")
+        await soon(runtime.hub.disconnected("a"))
+        assert runtime.hub.connections
+        await soon(runtime.faults.stop_hub())
+        await client.close()
+
+
+async def test_nobody_is_registered_while_the_hub_is_stopped(tmp_path):
+    async with running(manifest(UP), tmp_path, "a") as runtime:
+        await runtime.faults.stop_hub()
+        with pytest.raises(SimulatorError, match="the hub is stopped; start it before late is registered"):
+            runtime.add_module("late")
+        await runtime.faults.start_hub()
+        runtime.add_module("late")
+
+
+async def test_a_key_that_is_no_key_and_a_name_that_is_no_name_are_refused(tmp_path):
+    async with running(manifest(UP), tmp_path) as runtime:
+        with pytest.raises(SimulatorError, match="the key 'not base64!' is not base64"):
+            runtime.add_device("one", "not base64!")
+        for name in ("", "a/b", "a+", "#"):
+            with pytest.raises(SimulatorError, match="is no identity"):
+                runtime.add_device(name)

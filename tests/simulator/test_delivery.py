@@ -265,3 +265,35 @@ async def test_two_hundred_messages_in_flight_from_the_sdk_are_all_stored_once(t
             await asyncio.gather(*(client.send_message_to_output(str(number), "o") for number in range(200)))
         messages = await soon(runtime.upstream.wait_for(200))
     assert sorted(int(message.body) for message in messages) == list(range(200))
+
+
+async def test_a_message_for_a_module_that_is_not_deployed_yet_waits_for_it(tmp_path):
+    async with running(manifest(A_TO_B), tmp_path, "a") as runtime, bare(runtime, "a") as a:
+        await a.send(b"early", output="o")
+    async with running(manifest(A_TO_B), tmp_path, "b") as runtime, bare(runtime, "b") as b:
+        await b.subscribe()
+        assert (await soon(b.read_publish())).body == b"early"
+
+
+async def test_messages_that_nobody_comes_for_expire_all_the_same(tmp_path, monkeypatch):
+    monkeypatch.setattr("simulator.hub.SWEEP", 0.02)
+    routes = {"short": {"route": A_TO_B["aToB"], "timeToLiveSecs": 60}}
+    async with (
+        running(manifest(routes), tmp_path, "a", "b") as runtime,
+        bare(runtime, "a") as a,
+        bare(runtime, "b") as b,
+    ):
+        await b.subscribe()
+        for number in range(400):
+            a.publish(str(number).encode(), output="o")
+        for _ in range(400):
+            await soon(a.read())
+        in_flight = await soon(b.read_publish())
+        runtime.faults.skew(61)
+        while runtime.hub.expired < 399:
+            await asyncio.sleep(0.01)
+        assert runtime.hub.outbox("b").pending == 1
+        b.acknowledge(in_flight)
+        await a.send(b"new", output="o")
+        assert (await soon(b.read_publish())).body == b"new"
+        assert runtime.hub.expired == 399

@@ -30,6 +30,7 @@ FIRST_RETRY_SECONDS = 1.0
 LAST_RETRY_SECONDS = 60.0
 # What a lost client gets to end; after that it is left to itself.
 CLOSE_SECONDS = 5.0
+CLOSE_TRIES = 3
 
 
 class EdgeClient:
@@ -181,12 +182,20 @@ class EdgeClient:
             self._complaint = complaint
 
     async def _close(self, client: IoTHubModuleClient) -> None:
-        try:
-            client.on_connection_state_change = None  # type: ignore[assignment]
-            await asyncio.wait_for(client.shutdown(), CLOSE_SECONDS)
-        except Exception as error:  # noqa: BLE001 - whatever it is, the client is given up
-            self.stuck += 1
-            log.warning("a client of the SDK did not end: %s", _chain(error))
+        client.on_connection_state_change = None  # type: ignore[assignment]
+        for _ in range(CLOSE_TRIES):
+            try:
+                await asyncio.wait_for(client.shutdown(), CLOSE_SECONDS)
+            except TimeoutError:
+                break
+            except Exception as error:  # noqa: BLE001 - the SDK raises classes without a common base
+                # A connection that is being lost at this moment cannot be closed, and a moment later it can.
+                log.debug("a client of the SDK did not end: %s", _chain(error))
+                await asyncio.sleep(CLOSE_SECONDS / CLOSE_TRIES / 10)
+            else:
+                return
+        self.stuck += 1
+        log.warning("a client of the SDK did not end and is left to itself")
 
 
 def _new_client() -> IoTHubModuleClient:

@@ -144,12 +144,12 @@ def _page(model: Model, data: Dataset, figures: Figures, everything: dict[str, A
             {
                 "accuracy, every cycle": f"{figures.accuracy:.3f}",
                 "macro-F1, every cycle": f"{figures.macro_f1:.3f}",
-                "RMSE, last cycle, truth cut": f"{figures.rmse_last:.2f} cycles",
-                "NASA score, last cycle": f"{figures.nasa_score_last:.0f}",
+                "RMSE, last cycle, truth cut": _or_none(figures.rmse_last, "{:.2f} cycles"),
+                "NASA score, last cycle": _or_none(figures.nasa_score_last, "{:.0f}"),
                 "expected calibration error": f"{figures.calibration_error:.3f}",
                 "true RUL within low..high": f"{figures.coverage:.1%}",
-                f"alert at {raised['threshold']}: recall, precision": f"{_percent(raised['recall'])}, "
-                f"{_percent(raised['precision'])}",
+                f"alert at {raised['threshold']}: recall, precision": f"{_or_none(raised['recall'], '{:.1%}')}, "
+                f"{_or_none(raised['precision'], '{:.1%}')}",
                 "first alert before failure: median (5% to 95%)": f"{lead[1]:.0f} ({lead[0]:.0f} to {lead[2]:.0f}) "
                 "cycles",
             }
@@ -210,5 +210,5 @@ def _disturbed(changes: dict[str, float]) -> str:
     return _table(general) + (_rows(by_sensor, "sensor") if by_sensor else "")
 
 
-def _percent(value: float | None) -> str:
-    return "none" if value is None else f"{value:.1%}"
+def _or_none(value: float | None, form: str) -> str:
+    return "none" if value is None else form.format(value)

@@ -10,18 +10,28 @@ from scoring.cmapss import Trajectories, write_rul, write_trajectories
 from training.dataset import load_test, load_training
 from training.fitting import fit
 from training.recipe import Recipe
+from training.shipping import shipped_model
 
 ROOT = Path(__file__).parents[2]
-QUICK = Recipe(classifier_rounds=15, regressor_rounds=25, networks=1, layers=(16,), epochs=3, folds=2)
+QUICK = Recipe(
+    classifier_rounds=20,
+    regressor_rounds=40,
+    columns=0.5,
+    networks=1,
+    layers=(16,),
+    classifier_decay=0.5,
+    epochs=8,
+    folds=2,
+)
 
 
-def wearing_engines(lengths, seed=0, regimes=1):
-    """Engines whose sensors drift exponentially towards failure, in some regimes, with noise and constants."""
+def wearing_engines(lengths, seed=0, regimes=1, left=0):
+    """Engines whose sensors drift exponentially towards failure, which is `left` cycles after the last one."""
     rng = np.random.default_rng(seed)
     parts = []
     for unit, length in enumerate(lengths, start=1):
         cycles = np.arange(1, length + 1)
-        wear = np.exp((cycles - length) / 40)
+        wear = np.exp((cycles - length - left) / 40)
         regime = rng.integers(regimes, size=length)
         settings = np.column_stack([10.0 * regime, 0.1 * regime, np.full(length, 100.0)])
         settings[:, :2] += rng.normal(0, 0.002, (length, 2))
@@ -38,8 +48,8 @@ def small(tmp_path_factory):
     folder = tmp_path_factory.mktemp("tiny")
     rng = np.random.default_rng(1)
     write_trajectories(folder / "train_TINY.txt.gz", wearing_engines(rng.integers(130, 260, 10)))
-    write_trajectories(folder / "test_TINY.txt", wearing_engines(rng.integers(130, 260, 4), seed=2))
-    write_rul(folder / "RUL_TINY.txt", np.array([0, 0, 0, 0]))
+    write_trajectories(folder / "test_TINY.txt", wearing_engines(rng.integers(130, 260, 4), seed=2, left=5))
+    write_rul(folder / "RUL_TINY.txt", np.full(4, 5))
     return folder
 
 
@@ -56,6 +66,12 @@ def small_test(small):
 @pytest.fixture(scope="session")
 def small_fitted(small_training):
     return fit(QUICK, small_training, lambda _: None)
+
+
+@pytest.fixture(scope="session")
+def small_model(small_fitted, small_training, small_test):
+    """The ONNX file of the small model, with its figures, as `models` would make it."""
+    return shipped_model(QUICK, small_training, [small_test], small_fitted)
 
 
 @pytest.fixture(scope="session")

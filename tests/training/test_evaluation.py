@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from tests.training.conftest import wearing_engines
+from training.bootstrap import engine_intervals
 from training.calibration import sharpened, sharpness
 from training.dataset import Dataset
-from training.decision import alert_threshold
 from training.evaluation import calibration_error, evaluate, nasa_score
 from training.intervals import Intervals
 from training.labels import Classes, remaining_useful_life
@@ -37,6 +37,31 @@ def test_figures_of_known_predictions():
     assert figures.rmse_last == pytest.approx(np.sqrt(9 / 2))
     assert figures.coverage == pytest.approx(3 / 6)
     assert figures.coverage_by_class == {"soon": 1.0, "later": 0.25}
+
+
+def test_engines_that_have_all_failed_have_no_figures_of_the_last_cycle():
+    engines = wearing_engines([2, 3])
+    data = Dataset("TINY", engines, remaining_useful_life(engines), "")
+    figures = evaluate(np.full((5, 2), 0.5, "f4"), np.zeros((5, 3), "f4"), data, TWO, cap=2.0)
+    assert (figures.rmse_last, figures.nasa_score_last) == (None, None)
+
+
+def test_intervals_of_figures_hold_the_figure_and_widen_with_fewer_engines():
+    rng = np.random.default_rng(0)
+    widths = []
+    for count in (10, 80):
+        engines = wearing_engines(rng.integers(20, 60, count))
+        data = Dataset("TINY", engines, remaining_useful_life(engines, rng.integers(1, 50, count)), "")
+        right = np.repeat(rng.random(count), engines.lengths) > rng.random(len(engines)) * 0.8
+        later = np.where(TWO.of(data.rul) == 1, right, ~right).astype("f4")
+        probabilities = np.column_stack([1 - later, later])
+        median = np.stack([data.rul + rng.normal(0, 5, len(engines))] * 3, axis=1).astype("f4")
+        figures = evaluate(probabilities, median, data, TWO, cap=125.0)
+        ends = engine_intervals(probabilities, median, data, TWO, cap=125.0)
+        for name, (low, high) in ends.items():
+            assert low <= getattr(figures, name) <= high
+        widths.append(ends["accuracy"][1] - ends["accuracy"][0])
+    assert widths[1] < widths[0]
 
 
 def test_a_class_without_rows_has_no_coverage():
@@ -74,12 +99,3 @@ def test_intervals_hold_the_asked_share_of_unseen_engines():
     held = (low <= rul[1::2]) & (rul[1::2] <= high)
     assert 0.77 <= held.mean() <= 0.83
     assert 0.7 <= held[rul[1::2] <= 50].mean() <= 0.9
-
-
-def test_the_alert_threshold_finds_the_asked_share_and_no_lower():
-    probability = np.arange(1, 101, dtype=np.float32) / 100
-    due = probability > 0.5
-    threshold = alert_threshold(probability, due, recall=0.9)
-    assert (probability[due] >= threshold).mean() >= 0.9
-    assert (probability[due] >= threshold + 0.01).mean() < 0.9 + 0.02
-    assert alert_threshold(probability, due & False) == 1.0

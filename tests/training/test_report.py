@@ -1,0 +1,81 @@
+"""What a person reads of a model: its report, its card, and what it tells a device of its training data."""
+
+import json
+import re
+
+import numpy as np
+import pytest
+
+from scoring.model import Model
+from scoring.signature import DRIFT_KEY
+from training.card import card, overview
+from training.export import metadata
+from training.report import report
+
+
+@pytest.fixture(scope="module")
+def written(small_model, small_test, tmp_path_factory):
+    out = tmp_path_factory.mktemp("report")
+    report(small_model, small_test, out, lambda _: None)
+    return out
+
+
+def test_the_report_is_one_file_that_needs_no_other(written):
+    page = (written / "report.html").read_text()
+    assert page.count("<img ") == 8
+    assert not re.findall(r'(?:src|href)="(?!data:)', page)
+    assert "nan" not in re.sub(r"base64,[^\"]*", "", page).lower()
+
+
+def test_the_drawings_lie_beside_it(written):
+    drawings = {path.stem for path in written.glob("*.png")}
+    assert {
+        "sensors",
+        "predicted",
+        "residuals",
+        "confusion",
+        "reliability",
+        "coverage",
+        "age",
+        "importance",
+    } == drawings
+    assert all(path.read_bytes().startswith(b"\x89PNG") for path in written.glob("*.png"))
+
+
+def test_its_figures_are_those_of_the_signature(written, small_model):
+    figures = json.loads((written / "figures.json").read_text())
+    signed = Model(small_model).signature.figures["test TINY"]
+    assert figures["figures"]["macro_f1"] == signed["macro_f1"]
+
+
+def test_only_sensors_that_move_have_importance(written):
+    importance = json.loads((written / "figures.json").read_text())["importance"]
+    assert set(importance) <= {f"Sensor{number}" for number in range(1, 13)}
+    assert importance
+
+
+def test_the_card_says_what_a_user_must_know(small_model):
+    text = card(Model(small_model), len(small_model))
+    for said in ("Not to be used for", "airworthiness", "SHA-256", "macro-F1, every cycle", "95%", "F25 (RUL <= 25)"):
+        assert said in text
+    assert "{" not in text
+
+
+def test_the_overview_names_the_default(small_model):
+    text = overview({"fleet": Model(small_model)})
+    assert "`fleet.onnx` is the default" in text
+    assert "| [fleet](fleet.md) | 10 engines | TINY |" in text
+
+
+def test_the_drift_reference_holds_what_training_saw(small_model, small_training):
+    reference = json.loads(metadata(small_model)[DRIFT_KEY])
+    values = small_training.trajectories.values
+    assert reference["settings"] == ["OperationalSetting1", "OperationalSetting2", "OperationalSetting3"]
+    assert reference["sensors"] == [f"Sensor{number}" for number in range(1, 22)]
+    assert reference["share"] == [1.0]
+    np.testing.assert_allclose(reference["mean"][0], values[:, 4:].mean(axis=0), rtol=1e-5)
+    np.testing.assert_allclose(reference["deviation"][0], values[:, 4:].std(axis=0), rtol=1e-4, atol=1e-9)
+    middle = reference["levels"].index(0.5)
+    np.testing.assert_allclose(
+        np.array(reference["quantiles"][0])[:, middle], np.median(values[:, 4:], axis=0), rtol=1e-5
+    )

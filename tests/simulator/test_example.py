@@ -1,0 +1,50 @@
+"""The module in ten lines, run as docs/simulator.md says."""
+
+import json
+import re
+import signal
+import subprocess
+import sys
+import urllib.request
+
+from simulator.manifest import read_json
+from simulator.upstream import FILE, received
+from tests.simulator.conftest import PATIENCE, ROOT, simulator
+from tests.simulator.test_manifest import validate
+
+MANIFEST = "examples/ten_line_manifest.json"
+
+
+def test_its_manifest_is_one_that_azure_takes():
+    validate(read_json(ROOT / MANIFEST), "azure-iot-edge-deployment-2.0.json")
+
+
+def test_what_is_posted_comes_upstream_in_capital_letters(tmp_path):
+    process = subprocess.Popen(
+        [sys.executable, "-m", "simulator", "run", MANIFEST, "--home", str(tmp_path), "--inject-into", "shouting"],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    )
+    try:
+        process.stdout.readline()
+        url = re.search(r"http\S+", process.stdout.readline())[0]
+        body = json.dumps({"inputName": "any", "data": "hello"}).encode()
+        with urllib.request.urlopen(url, body, timeout=PATIENCE) as answer:
+            assert answer.status == 200
+        follow = subprocess.Popen(
+            [sys.executable, "-m", "simulator", "upstream", "--home", str(tmp_path), "--follow"],
+            cwd=ROOT,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        assert follow.stdout.readline() == "1 edge-device/shouting/loud HELLO\n"
+        follow.terminate()
+        follow.communicate()
+        status = simulator("status", "--home", tmp_path)
+        assert json.loads(status.stdout)["modules"]["shouting"]["state"] == "running"
+    finally:
+        process.send_signal(signal.SIGTERM)
+        process.communicate()
+    assert [message.output for message in received(tmp_path / FILE)] == ["loud"]

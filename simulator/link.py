@@ -53,8 +53,7 @@ class Link:
                 batch.append(item)
             if batch:
                 await self._send(queue, batch)
-                for item in batch:
-                    queue.remove(item)
+                queue.remove(*batch)
             else:
                 await self._ready.wait()
                 self._ready.clear()

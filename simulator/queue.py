@@ -20,6 +20,7 @@ CREATE TABLE IF NOT EXISTS queue (
 ) WITHOUT ROWID;
 """
 INSERT = "INSERT INTO queue VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
+DELETE = "DELETE FROM queue WHERE endpoint = ? AND priority = ? AND seq = ?"
 # Enough to keep an endpoint busy while the next lot is read, and little enough for 200 endpoints at once.
 WINDOW = 256
 WINDOW_BYTES = 1_048_576
@@ -107,14 +108,12 @@ class EndpointQueue:
         logger.warning("a message for %s expired after its time to live", self.name)
         self.remove(item)
 
-    def remove(self, item: Item) -> None:
-        """Forget an item that was taken: it is delivered, or expired."""
-        self._taken.discard(item.seq)
-        self.length -= 1
-        self._store.write(
-            "DELETE FROM queue WHERE endpoint = ? AND priority = ? AND seq = ?",
-            (self.name, item.priority, item.seq),
-        )
+    def remove(self, *items: Item) -> None:
+        """Forget items that were taken: they are delivered, or expired."""
+        self._taken.difference_update([item.seq for item in items])
+        self.length -= len(items)
+        keys = [(self.name, item.priority, item.seq) for item in items]
+        self._store.submit(lambda db: db.executemany(DELETE, keys))
 
     def sweep(self, now: float) -> None:
         """Count and forget all that has expired and is not taken, whether somebody comes for it or not."""

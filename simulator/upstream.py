@@ -130,10 +130,14 @@ class Upstream:
         """Messages with a higher `seq` than `after`, oldest first."""
         return list(received(self.path, after))
 
-    async def wait_for(self, count: int) -> list[Received]:
-        """All messages, once there are at least so many."""
+    async def arrived(self, count: int) -> None:
+        """Wait until there are at least so many messages."""
         async with self._arrived:
             await self._arrived.wait_for(lambda: self.count >= count)
+
+    async def wait_for(self, count: int) -> list[Received]:
+        """All messages, once there are at least so many."""
+        await self.arrived(count)
         return self.messages()
 
     async def follow(self, after: int = 0) -> AsyncIterator[Received]:

@@ -72,7 +72,7 @@ async def measure(count: int, pairs: int) -> None:
             before, cpu = runtime.upstream.count, time.process_time()
             sending = await clients.play(ups, count // 4)
             sent_at = time.perf_counter()
-            await runtime.upstream.wait_for(before + count // 4 * 4)
+            await runtime.upstream.arrived(before + count // 4 * 4)
             rate = count / (sending + time.perf_counter() - sent_at)
             cost = (time.process_time() - cpu) / count * 1e6
             report("4 clients to upstream", rate, single, cost)

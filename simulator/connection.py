@@ -114,16 +114,23 @@ class Connection(asyncio.Protocol):
         if self._transport is not None:
             self._forget()
 
-    def cut(self) -> None:
-        """Send half a packet, and reset the TCP connection without a word of TLS."""
+    def cut(self, *, reset: bool) -> None:
+        """Send half a packet, and end the TCP connection without a word of TLS.
+
+        Args:
+            reset: with a TCP reset; otherwise by shutting it down in both directions, on which the SDK's thread that
+                is about to write gets an SSLEOFError.
+        """
         if self._transport is None:
             return
         packet = mqtt.encode_publish("$cut", bytes(1024), 1)
         self._transport.write(b"".join(self._unsent) + packet[: len(packet) // 2])
         raw: socket.socket | None = self._transport.get_extra_info("socket")
-        if raw is not None:
+        if raw is not None and reset:
             # Linger 0 makes close() send a reset.
             raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        elif raw is not None:
+            raw.shutdown(socket.SHUT_RDWR)
         logger.warning("%s: TLS is cut in mid-write", self.name)
         self._transport.abort()
         self._forget()

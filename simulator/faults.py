@@ -30,11 +30,11 @@ class Faults:
             if outbox.connection is not None:
                 outbox.connection.drop("the fault `kick`")
 
-    def cut(self, client: str) -> None:
-        """Reset a client's connection in the middle of a packet, without ending TLS."""
+    def cut(self, client: str, *, reset: bool = False) -> None:
+        """End a client's TCP connection in the middle of a packet, without ending TLS; or reset it."""
         for outbox in self._connected(client):
             if outbox.connection is not None:
-                outbox.connection.cut()
+                outbox.connection.cut(reset=reset)
 
     def withhold(self, client: str = ALL) -> None:
         """Store a client's messages, but do not acknowledge them."""

@@ -40,12 +40,15 @@ async def test_a_kicked_module_comes_back_by_itself(tmp_path):
         await soon(a.send_message_to_output("x", "o"))
 
 
-async def test_a_cut_connection_ends_in_the_middle_of_a_packet_without_a_goodbye(tmp_path):
+@pytest.mark.parametrize("reset", [False, True])
+async def test_a_cut_connection_ends_in_the_middle_of_a_packet_without_a_goodbye(reset, tmp_path):
     async with running(manifest(UP), tmp_path, "a") as runtime, bare(runtime, "a") as a:
-        runtime.faults.cut("a")
+        runtime.faults.cut("a", reset=reset)
         with pytest.raises((ConnectionResetError, OSError)):
             await soon(a.read())
         assert runtime.hub.outbox("a").connection is None
+        await a.connect()
+        await soon(a.send(b"served again"))
 
 
 async def test_a_withheld_acknowledgement_leaves_the_message_stored_and_the_sender_waiting(tmp_path):

@@ -1,10 +1,12 @@
 """Who is let in, who is not, and what ends a connection."""
 
 import asyncio
+import base64
 import json
 import ssl
 import time
 
+import aiohttp
 import pytest
 
 from simulator import mqtt
@@ -42,7 +44,7 @@ async def test_a_good_token_lets_in_and_each_kind_of_bad_one_does_not(tmp_path, 
             token(b, hub, later): "the token is for",
             token(a.identity, "other-hub", later): "the token is for",
             token(forged, hub, later): "the token's signature is not made with the identity's key",
-            token(a.identity, hub, later)[:-1] + "7": "",
+            token(a.identity, hub, later)[:-1]: "",
             "": "the password is not a SharedAccessSignature",
             "nonsense": "the password is not a SharedAccessSignature",
             token(a.identity, hub, later) + "x": "",
@@ -234,3 +236,28 @@ async def test_a_key_that_is_no_key_and_a_name_that_is_no_name_are_refused(tmp_p
         for name in ("", "a/b", "a+", "#"):
             with pytest.raises(SimulatorError, match="is no identity"):
                 runtime.add_device(name)
+
+
+async def test_the_workload_api_signs_only_what_it_should(tmp_path):
+    async with running(manifest(UP), tmp_path, "a") as runtime:
+        environment = runtime.module_environment("a")
+        path = environment["IOTEDGE_WORKLOADURI"].removeprefix("unix://")
+        generation = environment["IOTEDGE_MODULEGENERATIONID"]
+        data = base64.b64encode(b"something").decode()
+        good = {"keyId": "primary", "algo": "HMACSHA256", "data": data}
+        url = "http://workload/modules/{}/genid/{}/sign?api-version=2018-06-28"
+        async with aiohttp.ClientSession(connector=aiohttp.UnixConnector(path=path)) as session:
+            for module, number, body, status, why in (
+                ("a", generation, good, 200, ""),
+                ("nobody", generation, good, 404, "there is no client"),
+                ("a", "other", good, 403, "module a has generation"),
+                ("a", generation, good | {"algo": "MD5"}, 400, "primary with HMACSHA256 is what there is"),
+                ("a", generation, good | {"data": "?"}, 400, "not a request to sign"),
+                ("a", generation, {}, 400, "not a request to sign"),
+            ):
+                async with session.post(url.format(module, number), json=body) as answer:
+                    got = await answer.json()
+                    assert answer.status == status, got
+                    assert why in got.get("message", "")
+                    if status == 200:
+                        assert got["digest"] == runtime.hub.outbox("a").identity.sign(b"something")

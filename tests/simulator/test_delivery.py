@@ -297,3 +297,21 @@ async def test_messages_that_nobody_comes_for_expire_all_the_same(tmp_path, monk
         await a.send(b"new", output="o")
         assert (await soon(b.read_publish())).body == b"new"
         assert runtime.hub.expired == 399
+
+
+async def test_what_was_in_flight_and_expires_while_its_client_is_away_is_not_sent_again(tmp_path):
+    routes = {"short": {"route": A_TO_B["aToB"], "timeToLiveSecs": 60}}
+    async with (
+        running(manifest(routes), tmp_path, "a", "b") as runtime,
+        bare(runtime, "a") as a,
+        bare(runtime, "b") as b,
+    ):
+        await b.subscribe()
+        await a.send(b"old", output="o")
+        assert (await soon(b.read_publish())).body == b"old"
+        await b.close()
+        runtime.faults.skew(61)
+        await a.send(b"new", output="o")
+        await b.connect()
+        assert (await soon(b.read_publish())).body == b"new"
+        assert runtime.hub.expired == 1

@@ -96,7 +96,7 @@ class Hub:
         self._store = Store(home / "hub.sqlite3", SCHEMA)
         self._puback_timeout = puback_timeout
         self._outboxes: dict[str, Outbox] = {}
-        self._link = Link(upstream)
+        self._link = Link(upstream, self.disturbance.now)
         self._upstream_queue: EndpointQueue | None = None
         self._methods = Methods()
         self._server: asyncio.Server | None = None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import sqlite3
-import time
+from collections.abc import Callable
 
 from simulator.queue import EndpointQueue, Item
 from simulator.upstream import RefusedError, Upstream
@@ -23,10 +23,12 @@ class Link:
 
     Args:
         upstream: the cloud's end.
+        now: the hub's idea of the time.
     """
 
-    def __init__(self, upstream: Upstream) -> None:
+    def __init__(self, upstream: Upstream, now: Callable[[], float]) -> None:
         self._upstream = upstream
+        self._now = now
         self._ready = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
 
@@ -49,7 +51,7 @@ class Link:
         while True:
             await self._upstream.wait_online()
             batch: list[Item] = []
-            while len(batch) < BATCH and (item := queue.take(time.time(), reread=not batch)):
+            while len(batch) < BATCH and (item := queue.take(self._now(), reread=not batch)):
                 batch.append(item)
             if batch:
                 await self._send(queue, batch)
@@ -62,7 +64,7 @@ class Link:
         wait = SHORTEST_WAIT
         while True:
             await self._upstream.wait_online()
-            now = time.time()
+            now = self._now()
             for item in [item for item in batch if item.expires <= now]:
                 batch.remove(item)
                 queue.drop(item)

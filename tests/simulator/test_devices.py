@@ -82,13 +82,15 @@ async def test_the_connection_string_is_printed_and_stays_the_same(tmp_path):
         assert first.endswith(f";GatewayHostName={runtime.address}\n")
 
 
-async def test_devices_send_again_what_the_hub_could_not_take(tmp_path):
+async def test_devices_send_again_what_the_hub_could_not_take(tmp_path, caplog):
     async with running(manifest(UP), tmp_path) as runtime:
         plans = [devices.Plan(runtime.add_device("one"), [{"CycleTime": number} for number in range(30)])]
         fleet = devices.Fleet(plans, rate=40, trust_bundle=runtime.trust_bundle)
         sending = asyncio.create_task(fleet.run())
         await soon(runtime.upstream.wait_for(3))
         await runtime.faults.stop_hub()
+        while "sending again" not in caplog.text:
+            await asyncio.sleep(0.01)
         await runtime.faults.start_hub()
         await asyncio.wait_for(sending, 60)
         bodies = [json.loads(message.body)["CycleTime"] for message in await soon(runtime.upstream.wait_for(30))]

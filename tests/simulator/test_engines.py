@@ -84,3 +84,9 @@ def test_telemetry_has_the_tutorials_fields():
 def test_an_unknown_subset_is_refused_with_those_there_are(tmp_path):
     with pytest.raises(SimulatorError, match=r"FD005.*FD001, FD002, FD003, FD004"):
         cmapss.write_subset(tmp_path, "FD005")
+
+
+def test_training_and_test_engines_of_one_seed_are_others():
+    trained = next(engines("FD003", 1, 1)).rows[:20]
+    tested = next(engines("FD003", 1, 1, truncated=True)).rows[:20]
+    assert not np.array_equal(trained, tested)

@@ -7,7 +7,9 @@ import pytest
 from azure.iot.device import MethodResponse
 from azure.iot.device.exceptions import ClientError
 
+from simulator import mqtt
 from simulator.errors import MethodError
+from simulator.message import parse_properties
 from simulator.runtime import Runtime
 from tests.simulator.conftest import bare, manifest, module, module_client, running, soon
 
@@ -218,3 +220,28 @@ async def test_a_method_call_over_https_needs_a_token(tmp_path):
             body = json.dumps({"methodName": "m", "payload": None})
             response = await session.post(url, data=body, headers=headers, ssl=False)
             assert response.status == 401
+
+
+async def test_nobody_answers_a_method_for_another(tmp_path):
+    async with (
+        running(manifest({}), tmp_path, "a", "b") as runtime,
+        bare(runtime, "a") as a,
+        bare(runtime, "b") as b,
+    ):
+        await a.subscribe("$iothub/methods/POST/#")
+        call = asyncio.create_task(runtime.hub.invoke("a", "m", None))
+        request = parse_properties((await soon(a.read_publish())).topic.rpartition("/")[2])["$rid"]
+        for client, payload in ((b, b'"false"'), (a, b'"true"')):
+            client.write(mqtt.encode_publish(f"$iothub/methods/res/200/?$rid={request}", payload, client.next_id()))
+            assert isinstance(await soon(client.read()), mqtt.Puback)
+        assert await soon(call) == (200, "true")
+
+
+async def test_an_answer_that_is_no_json_fails_the_call(tmp_path):
+    async with running(manifest({}), tmp_path, "a") as runtime, bare(runtime, "a") as a:
+        await a.subscribe("$iothub/methods/POST/#")
+        call = asyncio.create_task(runtime.hub.invoke("a", "m", None))
+        request = parse_properties((await soon(a.read_publish())).topic.rpartition("/")[2])["$rid"]
+        a.write(mqtt.encode_publish(f"$iothub/methods/res/200/?$rid={request}", b"{", a.next_id()))
+        with pytest.raises(MethodError, match="the answer is not JSON"):
+            await soon(call)

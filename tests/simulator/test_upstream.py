@@ -106,13 +106,12 @@ async def test_an_urgent_route_overtakes_what_waits_for_the_cloud(tmp_path):
 
 
 async def test_messages_that_expire_while_the_cloud_is_out_of_reach_are_counted(tmp_path):
-    routes = {"up": {"route": UP["up"], "timeToLiveSecs": 1}}
+    routes = {"up": {"route": UP["up"], "timeToLiveSecs": 60}}
     async with running(manifest(routes), tmp_path, "a") as runtime, bare(runtime, "a") as a:
         runtime.faults.offline()
-        runtime.faults.skew(-100)
         for _ in range(5):
             await a.send(b"old")
-        runtime.faults.skew(0)
+        runtime.faults.skew(61)
         await a.send(b"new")
         runtime.faults.online()
         messages = await soon(runtime.upstream.wait_for(1))
@@ -135,3 +134,21 @@ async def test_what_the_cloud_refuses_is_sent_again_in_order(reason, tmp_path, c
         messages = await soon(runtime.upstream.wait_for(20))
         assert [int(message.body) for message in messages] == list(range(20))
     assert {"throttled": "429001", "quota": "403002"}[reason] in caplog.text
+
+
+async def test_messages_that_expire_while_the_cloud_refuses_them_are_counted(tmp_path, caplog, monkeypatch):
+    monkeypatch.setattr("simulator.link.SHORTEST_WAIT", 0.01)
+    routes = {"up": {"route": UP["up"], "timeToLiveSecs": 60}}
+    async with running(manifest(routes), tmp_path, "a") as runtime, bare(runtime, "a") as a:
+        runtime.faults.refuse_upstream("throttled")
+        await a.send(b"old")
+        while "next try" not in caplog.text:
+            await asyncio.sleep(0.01)
+        runtime.faults.skew(61)
+        while runtime.hub.expired < 1:
+            await asyncio.sleep(0.01)
+        runtime.upstream.refusal = None
+        await a.send(b"new")
+        messages = await soon(runtime.upstream.wait_for(1))
+        assert [message.body for message in messages] == [b"new"]
+        assert runtime.hub.upstream_pending == 0

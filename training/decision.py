@@ -28,7 +28,7 @@ def alert_threshold(probability: NDArray[np.float32], due: NDArray[np.bool_], re
     """
     if not due.any():
         return 1.0
-    found = np.quantile(probability[due], 1 - recall, method="lower")
+    found = float(np.quantile(probability[due], 1 - recall, method="lower"))
     return float(np.floor(found * 1000) / 1000)
 
 

@@ -67,7 +67,7 @@ def to_onnx(pipeline: Pipeline, window: int, fields: int) -> onnx.ModelProto:
             name="prognosis",
             initial_types=[(INPUT_NAME, FloatTensorType([None, window, fields]))],
             target_opset=OPSET,
-            options={_last_step(each).__class__: {"zipmap": False} for each in pipeline[-1].classifiers_},
+            options={_last_step(each).__class__: {"zipmap": False} for each in _classifiers(pipeline[-1])},
         )
     # Without the nodes that lead to nothing, such as the classifiers' labels.
     model = select_model_inputs_outputs(model, [_CALIBRATED, _INTERVAL])
@@ -100,6 +100,10 @@ def _drop_unused_constants(graph: onnx.GraphProto) -> None:
     kept = [each for each in graph.initializer if each.name in used]
     del graph.initializer[:]
     graph.initializer.extend(kept)
+
+
+def _classifiers(prognosis: Prognosis) -> list[Any]:
+    return [*prognosis.classifiers_, *prognosis.graders_]
 
 
 def _last_step(estimator: Any) -> Any:
@@ -184,7 +188,7 @@ def _prognosis_parser(scope: Any, model: Prognosis, inputs: list[Any], custom_pa
     inputs[0].set_type(FloatTensorType([None, model.n_features_in_]))
     for name in (_CALIBRATED, _INTERVAL):
         operator.outputs.append(scope.declare_local_variable(name, FloatTensorType()))
-    for each in (*model.classifiers_, *model.regressors_):
+    for each in (*_classifiers(model), *model.regressors_):
         # A classifier's outputs are label and probabilities, a regressor's is its prediction.
         operator.inputs.append(parse_sklearn(scope, each, inputs, custom_parsers)[-1])
     return list(operator.outputs)
@@ -199,11 +203,14 @@ def _prognosis(scope: Any, operator: Any, container: Any) -> None:
     """`Prognosis.predict_proba` and `Prognosis.predict`, operation by operation."""
     prognosis: Prognosis = operator.raw_operator
     op = _Ops(container.target_opset)
-    classifiers = len(prognosis.classifiers_)
-    probabilities = _mean(op, operator.inputs[:classifiers])
-    # One row for each class that training saw, with a 1 in its column.
-    places = np.eye(len(prognosis.classes.names), dtype=np.float32)[prognosis.labels_]
-    probabilities = op(OnnxMatMul, probabilities, places)
+    classifiers = len(_classifiers(prognosis))
+    probabilities = _mean(
+        op,
+        [
+            op(OnnxMatMul, each, places)
+            for each, places in zip(operator.inputs[:classifiers], prognosis.places_, strict=True)
+        ],
+    )
     power = 1.0 if prognosis.calibration is None else prognosis.calibration.power
     raised = op(OnnxPow, op(OnnxMax, probabilities, _floats([SMALLEST])), _floats([power]))
     total = op(OnnxReduceSum, raised, np.asarray([1], dtype=np.int64))

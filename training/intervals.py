@@ -11,6 +11,7 @@ FloatArray = NDArray[np.float32]
 
 _MOST_BINS = 12
 _ROWS_PER_BIN = 50
+_CLOSEST = 0.5
 
 
 @dataclass(frozen=True)
@@ -47,8 +48,13 @@ class Intervals:
         order = np.argsort(median, kind="stable")
         ends = [_ends(median[rows], rul[rows], share) for rows in np.array_split(order, bins)]
         knots, low, high = np.asarray(ends, dtype=np.float32).T
-        distinct = np.concatenate([[True], np.diff(knots) > 0])
-        return cls(share, knots[distinct], low[distinct], high[distinct])
+        # Many healthy engines share nearly the same prediction; a step between two knots that lie too close would turn
+        # its last bits into cycles.
+        kept = [0]
+        for each in range(1, bins):
+            if knots[each] - knots[kept[-1]] >= _CLOSEST:
+                kept.append(each)
+        return cls(share, knots[kept], low[kept], high[kept])
 
     def around(self, median: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Low and high, float32 [rows] each, in cycles from 0 up; the median lies between them."""

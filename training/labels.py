@@ -30,7 +30,7 @@ class Classes:
         if any(low >= high for low, high in pairwise(self.edges)):
             raise LabelError(f"class edges {self.edges}: give them in rising order")
 
-    def of(self, rul: NDArray[np.int64]) -> NDArray[np.int64]:
+    def of(self, rul: NDArray[np.int64] | NDArray[np.float64]) -> NDArray[np.int64]:
         """The index of each RUL's class, int64 of the same shape."""
         return np.searchsorted(np.asarray(self.edges), rul, side="left").astype(np.int64)
 

@@ -14,11 +14,17 @@ from training.labels import CMAPSS_CLASSES, Classes
 FloatArray = NDArray[np.float32]
 
 
+GRADES = np.array([0.064, 0.128, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.2, 1.6])
+"""Upper edges of the finer grades, as shares of the cap; the classes' own edges come in between."""
+
+
 class Prognosis(BaseEstimator):  # type: ignore[misc]
     """Probabilities of the RUL classes and the RUL itself, each the mean of several estimators.
 
     Args:
-        classifiers: scikit-learn classifiers whose probabilities are averaged.
+        classifiers: scikit-learn classifiers of the RUL classes.
+        graders: scikit-learn classifiers of RUL in finer grades, whose probabilities are added up to those of the
+            classes: what tells 30 cycles from 60 helps to tell 20 from 30. All probabilities are averaged.
         regressors: scikit-learn regressors whose predictions are averaged.
         classes: The RUL classes.
         cap: RUL is cut here in training, in cycles: how long a healthy engine will last cannot be seen
@@ -27,15 +33,17 @@ class Prognosis(BaseEstimator):  # type: ignore[misc]
             and high equal to the median.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913, PLR0917 - scikit-learn's parameters are its constructor's
         self,
         classifiers: tuple[Any, ...],
+        graders: tuple[Any, ...],
         regressors: tuple[Any, ...],
         classes: Classes = CMAPSS_CLASSES,
         cap: float = 125.0,
         calibration: Calibration | None = None,
     ) -> None:
         self.classifiers = classifiers
+        self.graders = graders
         self.regressors = regressors
         self.classes = classes
         self.cap = cap
@@ -52,15 +60,25 @@ class Prognosis(BaseEstimator):  # type: ignore[misc]
         # Estimators learn RUL as a share of the cap: networks start from weights made for such a range.
         share = np.minimum(rul, self.cap) / self.cap
         self.n_features_in_ = x.shape[1]
-        self.labels_ = np.unique(labels)
         self.classifiers_ = [clone(each).fit(x, labels) for each in self.classifiers]
+        grades = np.unique(np.concatenate([self.cap * GRADES, self.classes.edges]))
+        self.graders_ = [clone(each).fit(x, np.searchsorted(grades, rul)) for each in self.graders]
+        # A grade's class is that of its upper edge; beyond the last edge it is the last class.
+        class_of_grade = self.classes.of(np.append(grades, np.inf))
+        self.places_ = [self._places(each.classes_) for each in self.classifiers_]
+        self.places_ += [self._places(class_of_grade[each.classes_]) for each in self.graders_]
         self.regressors_ = [clone(each).fit(x, share) for each in self.regressors]
         return self
 
+    def _places(self, classes: NDArray[np.int64]) -> FloatArray:
+        """A row for each label that an estimator knows, with a 1 in the column of its class."""
+        return np.eye(len(self.classes.names), dtype=np.float32)[classes]
+
     def predict_proba(self, x: FloatArray) -> FloatArray:
         """Probabilities float32 [rows, classes], calibrated; next to 0 for a class that training did not see."""
-        out = np.zeros((len(x), len(self.classes.names)), dtype=np.float32)
-        out[:, self.labels_] = np.mean([each.predict_proba(x) for each in self.classifiers_], axis=0)
+        estimators = (*self.classifiers_, *self.graders_)
+        parts = [each.predict_proba(x) @ places for each, places in zip(estimators, self.places_, strict=True)]
+        out = np.asarray(np.mean(parts, axis=0), dtype=np.float32)
         return out if self.calibration is None else sharpened(out, self.calibration.power)
 
     def predict_median(self, x: FloatArray) -> FloatArray:

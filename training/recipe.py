@@ -79,7 +79,8 @@ class Recipe:
     def pipeline(self) -> Pipeline:
         """The pipeline, not fitted: window features, then averaged estimators."""
         prognosis = Prognosis(
-            (*self._boosted_classifiers(), *self._networks(MLPClassifier, self.classifier_decay)),
+            tuple(self._boosted_classifiers()),
+            tuple(self._networks(MLPClassifier, self.classifier_decay)),
             (*self._boosted_regressors(), *self._networks(MLPRegressor, self.regressor_decay)),
             classes=self.classes,
             cap=self.cap,

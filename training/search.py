@@ -185,6 +185,7 @@ def _random_forest(task: Task) -> Pipeline:
     forest: dict[str, Any] = {"n_estimators": 100, "min_samples_leaf": 5, "random_state": 0}
     prognosis = Prognosis(
         (RandomForestClassifier(**forest),),
+        (),
         (RandomForestRegressor(max_features=0.3, **forest),),
         classes=task.classes,
         cap=task.cap,
@@ -196,6 +197,7 @@ def _random_forest(task: Task) -> Pipeline:
 def _linear(task: Task) -> Pipeline:
     prognosis = Prognosis(
         (make_pipeline(StandardScaler(), LogisticRegression(max_iter=200)),),
+        (),
         (make_pipeline(StandardScaler(), Ridge(alpha=100.0)),),
         classes=task.classes,
         cap=task.cap,

@@ -95,7 +95,9 @@ class EdgeClient:
                 # Lost again before this task had its turn.
                 continue
             try:
-                await asyncio.wait_for(call(client), CALL_SECONDS)
+                # Not wait_for, which would make a task for each message.
+                async with asyncio.timeout(CALL_SECONDS):
+                    await call(client)
             except ValueError:
                 raise
             except Exception as error:  # noqa: BLE001 - the SDK raises classes without a common base

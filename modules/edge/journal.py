@@ -181,30 +181,45 @@ class Journal:
         with self._transaction() as connection:
             connection.execute("UPDATE inbox SET attempts = attempts + 1 WHERE seq = ?", (entry.seq,))
 
-    def settle(self, entries: Sequence[Entry], answers: Sequence[OutputMessage], changes: HistoryChanges) -> None:
-        """In one transaction: answers to the outbox, changes to the histories, entries out of the inbox.
+    def settle(
+        self,
+        entries: Sequence[Entry],
+        answers: Sequence[OutputMessage],
+        changes: HistoryChanges,
+        sent: Sequence[Outgoing] = (),
+    ) -> list[Outgoing]:
+        """In one transaction: answers to the outbox, changes to the histories, entries and what was sent out.
+
+        Returns:
+            What the outbox has gained.
 
         Raises:
             JournalError: The disk does not take it; nothing has changed.
         """
-        rows = [_outbox_row(answer) for answer in answers]
+        added = []
         with self._transaction() as connection:
-            connection.executemany(
-                "INSERT INTO outbox (output, body, message_id, correlation_id, order_key, properties, content_type)"
-                " VALUES (?, ?, ?, ?, ?, ?, ?)",
-                rows,
-            )
+            for answer in answers:
+                row = _outbox_row(answer)
+                place = connection.execute(
+                    "INSERT INTO outbox (output, body, message_id, correlation_id, order_key, properties, content_type)"
+                    " VALUES (?, ?, ?, ?, ?, ?, ?)",
+                    row,
+                ).lastrowid
+                added.append(Outgoing(place or 0, answer, ROW_OVERHEAD + len(row[1]) + len(row[5])))
             connection.executemany("DELETE FROM inbox WHERE seq = ?", [(each.seq,) for each in entries])
-            connection.executemany(
-                "INSERT OR REPLACE INTO history (engine, cycle, seen, row) VALUES (?, ?, ?, ?)",
-                [(engine, cycle, entries[-1].seq, row) for engine, cycle, row in changes.rows],
-            )
-            connection.executemany("DELETE FROM history WHERE engine = ? AND cycle NOT BETWEEN ? AND ?", changes.spans)
-            connection.executemany("DELETE FROM history WHERE engine = ?", [(each,) for each in changes.forgotten])
+            self._change_history(connection, entries, changes)
+            self._remove(connection, sent)
             self.inbox_entries -= len(entries)
-            self.outbox_entries += len(rows)
-            self.bytes += sum(ROW_OVERHEAD + len(row[1]) + len(row[5]) for row in rows)
-            self.bytes -= sum(each.size for each in entries)
+            self.outbox_entries += len(added)
+            self.bytes += sum(each.size for each in added) - sum(each.size for each in entries)
+        return added
+
+    @property
+    def newest_outgoing(self) -> int:
+        """The place of the newest message that the outbox ever had."""
+        with self._lock:
+            row = self._connection.execute("SELECT seq FROM sqlite_sequence WHERE name = 'outbox'").fetchone()
+        return int(row[0]) if row else 0
 
     def outgoing(self, after: int, most: int) -> list[Outgoing]:
         """The outbox's next messages behind the place `after`."""
@@ -227,12 +242,10 @@ class Journal:
         """Take messages that edgeHub has acknowledged out of the outbox.
 
         Raises:
-            JournalError: The disk does not take it; they will be sent again, under the same ids.
+            JournalError: The disk does not take it.
         """
         with self._transaction() as connection:
-            connection.executemany("DELETE FROM outbox WHERE seq = ?", [(each.seq,) for each in messages])
-            self.outbox_entries -= len(messages)
-            self.bytes -= sum(each.size for each in messages)
+            self._remove(connection, messages)
 
     def history(self, layout: str) -> list[tuple[str, int, bytes]]:
         """Engine, cycle and row of each kept cycle, in the order in which engines were last seen.
@@ -258,6 +271,21 @@ class Journal:
         """Close the file; what is in it stays."""
         with self._lock:
             self._connection.close()
+
+    def _remove(self, connection: sqlite3.Connection, messages: Sequence[Outgoing]) -> None:
+        connection.executemany("DELETE FROM outbox WHERE seq = ?", [(each.seq,) for each in messages])
+        self.outbox_entries -= len(messages)
+        self.bytes -= sum(each.size for each in messages)
+
+    def _change_history(
+        self, connection: sqlite3.Connection, entries: Sequence[Entry], changes: HistoryChanges
+    ) -> None:
+        connection.executemany(
+            "INSERT OR REPLACE INTO history (engine, cycle, seen, row) VALUES (?, ?, ?, ?)",
+            [(engine, cycle, entries[-1].seq, row) for engine, cycle, row in changes.rows],
+        )
+        connection.executemany("DELETE FROM history WHERE engine = ? AND cycle NOT BETWEEN ? AND ?", changes.spans)
+        connection.executemany("DELETE FROM history WHERE engine = ?", [(each,) for each in changes.forgotten])
 
     @contextlib.contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:

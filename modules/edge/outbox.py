@@ -1,80 +1,83 @@
-"""Sends what stands in the journal's outbox, and takes it out once edgeHub has acknowledged it."""
+"""Sends what stands in the journal's outbox, and remembers what edgeHub has acknowledged."""
 
 from __future__ import annotations
 
 import asyncio
-import logging
-from collections.abc import Awaitable, Callable
+from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
 
-from modules.edge.journal import Journal, JournalError, Outgoing
+from modules.edge.journal import Journal, Outgoing
 from modules.edge.message import OutputMessage
-from modules.edge.sender import IN_FLIGHT, Sender
+from modules.edge.sender import Sender
 
-log = logging.getLogger(__name__)
-
-# One page is read at a time, so that a backlog of hours takes no memory.
+# What waits in memory at most; a backlog of hours is read from the disk page by page.
 PAGE = 200
 
 
 class Outbox:
-    """Sends a journal's outbox in order; a message stays in it until `send` has returned."""
+    """Sends a journal's outbox in order. What was added last is sent from memory, a backlog from the disk."""
 
     def __init__(self, journal: Journal, send: Callable[[OutputMessage], Awaitable[None]]) -> None:
-        self._journal = journal
-        self._sender = Sender(send)
-        self._filled = asyncio.Event()
-        self._acknowledged: list[Outgoing] = []
+        """Prepare to send; to be called in the event loop.
+
+        Args:
+            journal: Whose outbox it is.
+            send: Returns once a message is acknowledged.
+        """
         self.sent = 0
         """How many messages edgeHub has acknowledged since the start."""
+        self._journal = journal
+        self._sender = Sender(send)
+        self._loop = asyncio.get_running_loop()
+        self._filled = asyncio.Event()
+        self._ready: deque[Outgoing] = deque()
+        # The place of the newest message in the journal, and whether all up to it went through memory.
+        self._newest = journal.newest_outgoing
+        self._in_memory = False
+        # Filled by the event loop, emptied by the thread that writes the journal: a deque is safe between two.
+        self._acknowledged: deque[Outgoing] = deque()
 
-    def notify(self) -> None:
-        """Say that the outbox has gained messages; to be called in the event loop."""
-        self._filled.set()
+    def offer(self, added: Sequence[Outgoing]) -> None:
+        """Say what the journal's outbox has gained; may be called from any thread."""
+        if added:
+            self._loop.call_soon_threadsafe(self._offer, added)
+
+    def take_acknowledged(self) -> list[Outgoing]:
+        """What was acknowledged since this was last asked, to be taken out of the journal."""
+        return [self._acknowledged.popleft() for _ in range(len(self._acknowledged))]
 
     async def run(self) -> None:
-        """Send until cancelled."""
+        """Send until cancelled; then wait a moment for what is under way."""
         last = 0
         try:
             while True:
-                self._filled.clear()
-                page = await asyncio.to_thread(self._journal.outgoing, last, PAGE)
-                for outgoing in page:
-                    await self._sender.submit(outgoing.message, self._acknowledge(outgoing))
+                while self._ready:
+                    outgoing = self._ready.popleft()
+                    await self._sender.submit(outgoing.message, self._acknowledgement(outgoing))
                     last = outgoing.seq
-                    if len(self._acknowledged) >= IN_FLIGHT:
-                        await self._settle()
-                if not page:
-                    await self._wait()
+                if last < self._newest:
+                    page = await asyncio.to_thread(self._journal.outgoing, last, PAGE)
+                    self._ready.extend(page)
+                    # Nothing behind the last one: the rest has left the journal since.
+                    last = last if page else self._newest
+                else:
+                    self._in_memory = True
+                    self._filled.clear()
+                    await self._filled.wait()
         finally:
             await self._sender.close()
-            await self._settle()
 
-    def _acknowledge(self, outgoing: Outgoing) -> Callable[[], None]:
+    def _offer(self, added: Sequence[Outgoing]) -> None:
+        self._newest = added[-1].seq
+        if self._in_memory and len(self._ready) < PAGE:
+            self._ready.extend(added)
+        else:
+            self._in_memory = False
+        self._filled.set()
+
+    def _acknowledgement(self, outgoing: Outgoing) -> Callable[[], None]:
         def acknowledge() -> None:
             self.sent += 1
             self._acknowledged.append(outgoing)
 
         return acknowledge
-
-    async def _wait(self) -> None:
-        """Everything has been submitted: clear it as it is acknowledged, until there is more."""
-        filled = asyncio.create_task(self._filled.wait())
-        idle = asyncio.create_task(self._sender.idle())
-        try:
-            await asyncio.wait([filled, idle], return_when=asyncio.FIRST_COMPLETED)
-            await self._settle()
-            await filled
-        finally:
-            filled.cancel()
-            idle.cancel()
-
-    async def _settle(self) -> None:
-        acknowledged, self._acknowledged = self._acknowledged, []
-        if not acknowledged:
-            return
-        try:
-            await asyncio.to_thread(self._journal.sent, acknowledged)
-        except JournalError as error:
-            # At worst they are sent again after a restart, under the same ids.
-            log.error("%s; %d acknowledged messages stay in the outbox", error, len(acknowledged))
-            self._acknowledged += acknowledged

@@ -52,12 +52,7 @@ async def rulclassifier(stop: asyncio.Event) -> bool:
     meters = Meters(metrics)
     client = EdgeClient(journal.accept, Twin({}))
     outbox = Outbox(journal, client.send)
-    loop = asyncio.get_running_loop()
-
-    def on_settled() -> None:
-        loop.call_soon_threadsafe(outbox.notify)
-
-    processor = Processor(journal, classifier, meters, on_settled)
+    processor = Processor(journal, classifier, meters, outbox)
     meters.watch(journal, classifier.history, client)
     watchdog = Watchdog(
         [

@@ -6,10 +6,11 @@ import asyncio
 import logging
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from modules.edge.journal import Entry, HistoryChanges, Journal, JournalError
 from modules.edge.message import OutputMessage
+from modules.edge.outbox import Outbox
 from modules.rulclassifier import answers
 from modules.rulclassifier.meters import Meters
 from scoring.classifier import MAX_BATCH, Classifier
@@ -29,22 +30,20 @@ RETRY_SECONDS = 5.0
 class Processor(threading.Thread):
     """The one thread in which messages are parsed, scored and settled."""
 
-    def __init__(
-        self, journal: Journal, classifier: Classifier, meters: Meters, on_settled: Callable[[], None]
-    ) -> None:
+    def __init__(self, journal: Journal, classifier: Classifier, meters: Meters, outbox: Outbox) -> None:
         """Prepare the thread.
 
         Args:
             journal: Where messages come from and answers go to.
             classifier: Scores them; its histories are filled from the journal here.
             meters: Count what is done.
-            on_settled: Called in this thread after each transaction that added to the outbox.
+            outbox: Told what is to be sent, and asked what was.
         """
         super().__init__(name="processor", daemon=True)
         self._journal = journal
         self._classifier = classifier
         self._meters = meters
-        self._on_settled = on_settled
+        self._outbox = outbox
         self.settled = 0
         """How many messages have been settled since the start."""
         self._stopping = threading.Event()
@@ -55,6 +54,7 @@ class Processor(threading.Thread):
         """Finish the batch in hand, and end."""
         self._stopping.set()
         self.join()
+        self._clear_sent()
 
     async def watch(self) -> None:
         """Wait for the thread to end.
@@ -72,6 +72,8 @@ class Processor(threading.Thread):
             while not self._stopping.is_set():
                 if self._journal.wait(IDLE_SECONDS):
                     self._process_next()
+                else:
+                    self._clear_sent()
         except BaseException as error:
             self._failure = error
             raise
@@ -144,11 +146,21 @@ class Processor(threading.Thread):
         return list(answers.dead_letter(entry.message, reasons))
 
     def _settle(self, entries: Sequence[Entry], replies: list[OutputMessage], records: list[Telemetry]) -> None:
-        self._journal.settle(entries, replies, self._history_changes(records))
+        sent = self._outbox.take_acknowledged()
+        added = self._journal.settle(entries, replies, self._history_changes(records), sent)
+        self._outbox.offer(added)
         self._classifier.history.evicted.clear()
         self._meters.messages.inc(len(entries))
         self.settled += len(entries)
-        self._on_settled()
+
+    def _clear_sent(self) -> None:
+        """Where no settlement takes it along: take what was sent out of the journal."""
+        sent = self._outbox.take_acknowledged()
+        if sent:
+            try:
+                self._journal.sent(sent)
+            except JournalError as error:
+                log.error("%s; %d messages will be sent again after a restart", error, len(sent))
 
     def _history_changes(self, records: list[Telemetry]) -> HistoryChanges:
         history = self._classifier.history

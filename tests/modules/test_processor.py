@@ -5,6 +5,7 @@ import pytest
 
 from modules.edge.journal import Journal
 from modules.edge.metrics import Metrics
+from modules.edge.outbox import Outbox
 from modules.rulclassifier.meters import Meters
 from modules.rulclassifier.processor import ATTEMPTS, Processor
 from scoring.classifier import Classifier
@@ -19,6 +20,19 @@ def model() -> Model:
     return Model(tiny_model())
 
 
+class Unsent(Outbox):
+    """Leaves everything in the journal, where the tests look at it."""
+
+    def __init__(self) -> None:
+        """Needs no event loop."""
+
+    def offer(self, added) -> None:
+        pass
+
+    def take_acknowledged(self) -> list:
+        return []
+
+
 class Module:
     """A processor on a journal, without a hub: what is put in comes out of the outbox."""
 
@@ -26,7 +40,7 @@ class Module:
         self.journal = Journal(path / "journal.sqlite3", limit=10_000_000)
         self.classifier = Classifier(model, engines)
         self.metrics = Metrics("rulclassifier")
-        self.processor = Processor(self.journal, self.classifier, Meters(self.metrics), lambda: None)
+        self.processor = Processor(self.journal, self.classifier, Meters(self.metrics), Unsent())
 
     def take(self, *bodies: bytes, prefix: str = "m") -> None:
         for number, each in enumerate(bodies):

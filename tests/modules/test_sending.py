@@ -2,9 +2,9 @@ import asyncio
 
 import pytest
 
-from modules.edge.journal import HistoryChanges, Journal
+from modules.edge.journal import HistoryChanges, Journal, Outgoing
 from modules.edge.message import OutputMessage
-from modules.edge.outbox import Outbox
+from modules.edge.outbox import PAGE, Outbox
 from modules.edge.sender import IN_FLIGHT, Sender
 
 
@@ -12,7 +12,7 @@ class Hub:
     """Takes messages one by one when told to, and remembers their order and how many waited at once."""
 
     def __init__(self) -> None:
-        self.gate = asyncio.Semaphore(0)
+        self.gate = asyncio.Event()
         self.sent: list[str] = []
         self.waiting = 0
         self.most_waiting = 0
@@ -23,7 +23,7 @@ class Hub:
         self.orders_waiting.append(message.order)
         self.waiting += 1
         self.most_waiting = max(self.most_waiting, self.waiting)
-        await self.gate.acquire()
+        await self.gate.wait()
         self.waiting -= 1
         self.orders_waiting.remove(message.order)
         if message.body == b"too large":
@@ -31,8 +31,7 @@ class Hub:
         self.sent.append(message.message_id)
 
     def open(self) -> None:
-        for _ in range(1000):
-            self.gate.release()
+        self.gate.set()
 
 
 def message(number: int, engine: int, body: bytes = b"{}") -> OutputMessage:
@@ -75,47 +74,56 @@ def journal(tmp_path):
     journal.close()
 
 
-def fill(journal: Journal, messages: list[OutputMessage]) -> None:
-    journal.settle([], messages, HistoryChanges())
+def fill(journal: Journal, messages: list[OutputMessage]) -> list[Outgoing]:
+    return journal.settle([], messages, HistoryChanges())
 
 
-async def running(outbox: Outbox, done) -> None:
+async def running(outbox: Outbox, journal: Journal, done) -> None:
+    """Run an outbox, and what the processor does with what it sent, until `done`."""
     task = asyncio.create_task(outbox.run())
     while not done():
         await asyncio.sleep(0.001)
+        journal.sent(outbox.take_acknowledged())
     task.cancel()
     await asyncio.wait([task])
 
 
-async def test_the_outbox_is_sent_in_order_and_cleared_once_acknowledged(journal) -> None:
+async def test_the_outbox_of_an_earlier_process_is_sent_in_order_and_cleared_once_acknowledged(journal) -> None:
     hub = Hub()
     hub.open()
-    fill(journal, [message(n, 1) for n in range(250)])
-    await running(Outbox(journal, hub.send), lambda: journal.outbox_entries == 0)
-    assert hub.sent == [f"1-{n}" for n in range(250)]
+    fill(journal, [message(n, 1) for n in range(2 * PAGE + 50)])
+    await running(Outbox(journal, hub.send), journal, lambda: journal.outbox_entries == 0)
+    assert hub.sent == [f"1-{n}" for n in range(2 * PAGE + 50)]
 
 
-async def test_what_was_not_acknowledged_is_sent_by_the_next_process(journal) -> None:
+async def test_what_was_not_acknowledged_is_sent_by_the_next_process(journal, monkeypatch) -> None:
+    monkeypatch.setattr("modules.edge.sender.CLOSE_SECONDS", 0.01)
     hub = Hub()
     fill(journal, [message(n, n) for n in range(5)])
-    await running(Outbox(journal, hub.send), lambda: hub.waiting == 5)
+    await running(Outbox(journal, hub.send), journal, lambda: hub.waiting == 5)
     assert journal.outbox_entries == 5
     hub = Hub()
     hub.open()
-    await running(Outbox(journal, hub.send), lambda: journal.outbox_entries == 0)
+    await running(Outbox(journal, hub.send), journal, lambda: journal.outbox_entries == 0)
     assert sorted(hub.sent) == [f"{n}-{n}" for n in range(5)]
 
 
-async def test_what_comes_later_is_sent_when_it_is_said(journal) -> None:
+@pytest.mark.parametrize("size", [1, 7, PAGE, 3 * PAGE])
+async def test_what_is_added_is_sent_once_and_in_order_also_where_memory_does_not_hold_it(journal, size) -> None:
     hub = Hub()
     hub.open()
     outbox = Outbox(journal, hub.send)
+    count = 0
     task = asyncio.create_task(outbox.run())
-    for number in range(3):
-        fill(journal, [message(number, 1)])
-        outbox.notify()
-        while len(hub.sent) <= number or journal.outbox_entries:
-            await asyncio.sleep(0.001)
+    while count < 5 * PAGE:
+        outbox.offer(fill(journal, [message(n, 1) for n in range(count, count + size)]))
+        count += size
+        await asyncio.sleep(0)
+        journal.sent(outbox.take_acknowledged())
+    while outbox.sent < count:
+        await asyncio.sleep(0.001)
     task.cancel()
     await asyncio.wait([task])
-    assert hub.sent == ["1-0", "1-1", "1-2"]
+    journal.sent(outbox.take_acknowledged())
+    assert hub.sent == [f"1-{n}" for n in range(count)]
+    assert (journal.outbox_entries, journal.bytes) == (0, 0)

@@ -1,0 +1,80 @@
+"""What it costs that nothing is lost: rulclassifier beside a module that echoes without journal, history or model.
+
+    python -m benchmarks.durable_input MODEL.onnx [--rounds 3]
+
+Each round lets the simulator's hub fill a queue, starts one of the two modules on it, and takes the rate at which
+its answers arrive upstream. The two take turns in one run; the ratio of their medians is what counts.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import statistics
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from demo.deployment import deployment
+from scoring.cmapss import Trajectories, write_trajectories
+from scoring.telemetry import FIELDS
+from simulator.runtime import Runtime
+
+ENGINES = 40
+CYCLES = 50
+MODULE = "rulclassifier"
+WARM_UP = 200
+
+
+async def rate(model: Path, home: Path, command: str, settings: dict[str, str]) -> float:
+    """Answers a second of one module on a full queue."""
+    telemetry = home / "test_FD000.txt"
+    values = np.random.default_rng(1).uniform(1, 1000, (ENGINES * CYCLES, len(FIELDS))).round(2)
+    values[:, 0] = np.tile(np.arange(1, CYCLES + 1), ENGINES)
+    units = np.repeat(np.arange(1, ENGINES + 1), CYCLES)
+    write_trajectories(telemetry, Trajectories(units, values[:, 0].astype(np.int64), values))
+    content = deployment(model, telemetry, home / "state", rate=0)
+    _run_instead(content, command)
+    environment = {MODULE: settings}
+    async with Runtime(content, home / "runtime", environment=environment, start_modules=False) as runtime:
+        source = runtime.agent["telemetrysource"]
+        await source.start()
+        while not runtime.upstream.twin(f"{runtime.hub.device}/telemetrysource").reported.get("replay"):  # noqa: ASYNC110 - a twin has no event
+            await asyncio.sleep(0.05)
+        await source.stop()
+        await runtime.agent[MODULE].start()
+        messages = await runtime.upstream.wait_for(ENGINES * CYCLES)
+    steady = messages[WARM_UP:]
+    return len(steady) / (steady[-1].enqueued - steady[0].enqueued)
+
+
+def _run_instead(content: dict[str, Any], command: str) -> None:
+    settings = content["modulesContent"]["$edgeAgent"]["properties.desired"]["modules"][MODULE]["settings"]
+    settings["createOptions"] = settings["createOptions"].replace("modules.rulclassifier.main", command)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("model", type=Path)
+    parser.add_argument("--rounds", type=int, default=3)
+    arguments = parser.parse_args()
+    candidates = {
+        "echo, no journal": ("benchmarks.echo", {}),
+        "rulclassifier, process": ("modules.rulclassifier.main", {"JOURNAL_DURABILITY": "process"}),
+        "rulclassifier, power": ("modules.rulclassifier.main", {"JOURNAL_DURABILITY": "power"}),
+    }
+    rates: dict[str, list[float]] = {name: [] for name in candidates}
+    for _ in range(arguments.rounds):
+        for name, (command, settings) in candidates.items():
+            with tempfile.TemporaryDirectory() as home:
+                rates[name].append(asyncio.run(rate(arguments.model, Path(home), command, settings)))
+    base = statistics.median(rates["echo, no journal"])
+    for name, found in rates.items():
+        middle = statistics.median(found)
+        print(f"{name:24} {middle:6.0f} answers/s   {middle / base:5.2f} of the echo")
+
+
+if __name__ == "__main__":
+    main()

@@ -102,7 +102,7 @@ async def test_devices_are_registered_with_the_connection_string_of_the_hubs_own
     """azure-iot-hub against a stand-in for the registry of an IoT Hub; the devices it makes exist in it."""
     pytest.importorskip("azure.iot.hub", reason="azure-iot-hub is not installed (pip install azure-iot-hub six)")
     registry = {"Client_001": {"deviceId": "Client_001", "authentication": key_of("kept")}}
-    address = "127.94.11.3"
+    address = f"127.94.{os.getpid() // 250 % 250}.{os.getpid() % 250 + 1}"
 
     async def get(request):
         name = request.match_info["name"]

@@ -64,6 +64,11 @@ class Connection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """The TLS handshake is done."""
         self._transport = cast("asyncio.Transport", transport)
+        if not self.hub.running:
+            # It began before the hub was stopped.
+            self._transport.abort()
+            self._transport = None
+            return
         self.hub.connections.add(self)
         self.after("patience", PATIENCE, self._not_introduced)
 

@@ -79,7 +79,7 @@ class EdgeClient:
         Raises:
             ValueError: The message is larger than IoT Hub takes.
         """
-        await self._until_done(lambda client: client.send_message_to_output(_sdk_message(message), message.output))
+        await self._until_done(lambda client: sdk.send(client, _sdk_message(message), message.output))
 
     async def report(self, properties: dict[str, Any]) -> None:
         """Patch the reported properties; returns once edgeHub has acknowledged them."""

@@ -1,25 +1,30 @@
 """The private parts of azure-iot-device and paho-mqtt that a module depends on, and why.
 
-The SDK acknowledges an input before anybody has seen it, keeps no bound on what waits, and can lose its network
-thread to a TLS error and then never return from a call. None of that can be mended from outside, so this file reaches
-inside, at three places, and at nothing else:
+The SDK acknowledges an input before anybody has seen it, keeps no bound on what waits, hands each message through four
+threads, and can lose its network thread to a TLS error and then never return from a call. None of that can be mended
+from outside, so this file reaches inside, at four places, and at nothing else:
 
-- `_handle_input`: an input goes to the journal in the network thread, before its acknowledgement.
+- `on_mqtt_message_received_handler`: an input goes to the journal in the network thread, before its acknowledgement.
 - `_send_puback`: what the journal did not take is not acknowledged, so that edgeHub keeps and repeats it.
 - `_sock_send`, `_sock_recv`: a TLS error becomes the connection error that paho knows how to handle.
+- `transport.publish`: an output goes to the network thread without the detour, at twice the rate.
 
 Written for exactly the versions below; `check` refuses any other.
 """
 
 from __future__ import annotations
 
+import asyncio
 import ssl
 from collections.abc import Callable
 from importlib.metadata import version
 from typing import Any
 
+from azure.iot.device import Message
 from azure.iot.device.aio import IoTHubModuleClient
-from azure.iot.device.iothub.pipeline import constant
+from azure.iot.device.common.mqtt_transport import MQTTTransport
+from azure.iot.device.constant import TELEMETRY_MESSAGE_SIZE_LIMIT
+from azure.iot.device.iothub.pipeline import constant, mqtt_topic_iothub
 from paho.mqtt import client as paho
 
 VERSIONS = {"azure-iot-device": "2.14.0", "paho-mqtt": "1.6.1"}
@@ -49,6 +54,8 @@ def check() -> None:
     for name in ("_sock_send", "_sock_recv", "_send_puback", "_handle_publish"):
         if not callable(getattr(paho.Client, name, None)):
             raise UnknownSdkError(f"paho.mqtt.client.Client has no {name}; install from requirements/device.txt")
+    if not callable(getattr(MQTTTransport, "publish", None)):
+        raise UnknownSdkError("the SDK's MQTTTransport has no publish; install from requirements/device.txt")
 
 
 def tap(client: IoTHubModuleClient, take: Take) -> None:
@@ -84,6 +91,39 @@ def tap(client: IoTHubModuleClient, take: Take) -> None:
     mqtt._sock_recv = _connection_errors_only(mqtt._sock_recv)
 
 
+async def send(client: IoTHubModuleClient, message: Message, output: str) -> None:
+    """Send a message to one of the module's outputs; returns once edgeHub has acknowledged it.
+
+    Raises:
+        ValueError: It is larger than IoT Hub takes.
+        Exception: The SDK's errors where the client is not connected, or loses its connection before the answer.
+    """
+    if message.get_size() > TELEMETRY_MESSAGE_SIZE_LIMIT:
+        raise ValueError(f"it has {message.get_size()} bytes, IoT Hub takes {TELEMETRY_MESSAGE_SIZE_LIMIT}")
+    stage = _mqtt_stage(client)
+    identity = stage.nucleus.pipeline_configuration
+    message.output_name = output
+    topic = mqtt_topic_iothub.get_telemetry_topic_for_publish(identity.device_id, identity.module_id)
+    loop = asyncio.get_running_loop()
+    answered: asyncio.Future[None] = loop.create_future()
+
+    def settle(cancelled: bool) -> None:
+        if answered.done():
+            return
+        if cancelled:
+            answered.set_exception(ConnectionResetError("the connection was lost before the acknowledgement"))
+        else:
+            answered.set_result(None)
+
+    # Called in the network thread.
+    def on_answer(cancelled: bool = False) -> None:
+        loop.call_soon_threadsafe(settle, cancelled)
+
+    topic = mqtt_topic_iothub.encode_message_properties_in_topic(message, topic)
+    stage.transport.publish(topic=topic, payload=message.data, callback=on_answer)
+    await answered
+
+
 def is_alive(client: IoTHubModuleClient) -> bool:
     """Whether the client's network thread still runs; the SDK itself does not notice when it has ended."""
     thread = _transport(client)._mqtt_client._thread
@@ -96,16 +136,19 @@ async def enable_features(client: IoTHubModuleClient) -> None:
         await client._enable_feature(feature)
 
 
-def _transport(client: IoTHubModuleClient) -> Any:  # noqa: ANN401 - a private class of the SDK
+def _mqtt_stage(client: IoTHubModuleClient) -> Any:  # noqa: ANN401 - a private class of the SDK
     stage = client._mqtt_pipeline._pipeline
     while stage is not None:
-        transport = getattr(stage, "transport", None)
-        if transport is not None:
-            return transport
+        if getattr(stage, "transport", None) is not None:
+            return stage
         stage = stage.next
     raise UnknownSdkError(
         "the SDK's pipeline has no stage with an MQTT transport; install from requirements/device.txt"
     )
+
+
+def _transport(client: IoTHubModuleClient) -> Any:  # noqa: ANN401 - a private class of the SDK
+    return _mqtt_stage(client).transport
 
 
 def _connection_errors_only(call: Callable[[Any], Any]) -> Callable[[Any], Any]:

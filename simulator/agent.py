@@ -149,8 +149,8 @@ class Module:
             self._process = None
             self.status.pid = None
             self.status.exit_code = code
-            logger.warning("module %s ended with %d", self.spec.name, code)
             if not self._restarts_after(code):
+                logger.warning("module %s ended with %d, and stays so", self.spec.name, code)
                 await self._set("failed" if code else "stopped")
                 return
             if time.time() - self.status.started >= WELL_AFTER:
@@ -160,7 +160,9 @@ class Module:
                 await self._set("failed")
                 return
             await self._set("backoff")
-            await asyncio.sleep(min(self._backoff * 2**self.status.restarts, LONGEST_BACKOFF))
+            pause = min(self._backoff * 2**self.status.restarts, LONGEST_BACKOFF)
+            logger.warning("module %s ended with %d; started again in %g s", self.spec.name, code, pause)
+            await asyncio.sleep(pause)
             self.status.restarts += 1
             try:
                 await self._spawn(self._prepare())

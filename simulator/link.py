@@ -71,7 +71,7 @@ class Link:
             try:
                 await self._upstream.accept([item.message for item in batch])
             except (RefusedError, sqlite3.Error) as error:
-                logger.warning("upstream: %s; %d messages wait, next try in %.0f s", error, queue.length, wait)
+                logger.warning("upstream: %s; %d messages wait, next try in %g s", error, queue.length, wait)
                 await asyncio.sleep(wait)
                 wait = min(wait * 2, LONGEST_WAIT)
             else:

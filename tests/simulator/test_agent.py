@@ -1,5 +1,6 @@
 import asyncio
 import json
+import re
 import signal
 from pathlib import Path
 
@@ -269,3 +270,21 @@ async def test_a_program_that_vanishes_is_tried_again_like_one_that_dies(tmp_pat
         program.unlink()
         status = await soon(runtime.agent["m"].until(lambda status: status.state == "failed"))
         assert (status.exit_code, status.restarts) == (127, 20)
+
+
+async def test_the_pause_before_a_restart_doubles_up_to_a_limit(tmp_path, caplog, monkeypatch):
+    monkeypatch.setattr("simulator.agent.LONGEST_BACKOFF", 0.04)
+    async with Runtime(manifest({}, {"m": module(["sh", "-c", "exit 3"])}), tmp_path, backoff=0.01) as runtime:
+        await soon(runtime.agent["m"].until(lambda status: status.restarts >= 4))
+    pauses = re.findall(r"module m ended with 3; started again in (\S+) s", caplog.text)
+    assert pauses[:4] == ["0.01", "0.02", "0.04", "0.04"]
+
+
+async def test_a_module_that_was_up_long_enough_starts_to_count_anew(tmp_path, monkeypatch):
+    monkeypatch.setattr("simulator.agent.WELL_AFTER", 0.0)
+    content = manifest({}, {"m": module(["sh", "-c", "echo once more"])})
+    async with Runtime(content, tmp_path, backoff=0) as runtime:
+        while runtime.agent["m"].text().count("once more") < 25:
+            await asyncio.sleep(0.01)
+        assert runtime.agent["m"].status.restarts <= 1
+        assert runtime.agent["m"].status.state != "failed"

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 
 import pytest
 
@@ -315,3 +316,18 @@ async def test_what_was_in_flight_and_expires_while_its_client_is_away_is_not_se
         await b.connect()
         assert (await soon(b.read_publish())).body == b"new"
         assert runtime.hub.expired == 1
+
+
+async def test_the_pause_before_a_message_comes_again_doubles_up_to_a_limit(tmp_path, caplog, monkeypatch):
+    monkeypatch.setattr("simulator.outbox.SHORTEST_PAUSE", 0.01)
+    monkeypatch.setattr("simulator.outbox.LONGEST_PAUSE", 0.04)
+    async with (
+        running(manifest(A_TO_B), tmp_path, "a", "b", puback_timeout=0.01) as runtime,
+        bare(runtime, "b") as b,
+        bare(runtime, "a") as a,
+    ):
+        await b.subscribe()
+        await a.send(b"1", output="o")
+        for _ in range(5):
+            await soon(b.read_publish())
+    assert re.findall(r"next try in (\S+) s", caplog.text)[:4] == ["0.01", "0.02", "0.04", "0.04"]

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 import sqlite3
 import time
 from contextlib import closing
@@ -152,3 +153,14 @@ async def test_messages_that_expire_while_the_cloud_refuses_them_are_counted(tmp
         messages = await soon(runtime.upstream.wait_for(1))
         assert [message.body for message in messages] == [b"new"]
         assert runtime.hub.upstream_pending == 0
+
+
+async def test_the_pause_before_the_cloud_is_asked_again_doubles_up_to_a_limit(tmp_path, caplog, monkeypatch):
+    monkeypatch.setattr("simulator.link.SHORTEST_WAIT", 0.01)
+    monkeypatch.setattr("simulator.link.LONGEST_WAIT", 0.04)
+    async with running(manifest(UP), tmp_path, "a") as runtime, bare(runtime, "a") as a:
+        runtime.faults.refuse_upstream("throttled")
+        await a.send(b"x")
+        while caplog.text.count("next try") < 4:
+            await asyncio.sleep(0.01)
+    assert re.findall(r"next try in (\S+) s", caplog.text)[:4] == ["0.01", "0.02", "0.04", "0.04"]

@@ -25,12 +25,16 @@ STEPS = 256
 """Steps to which one standard deviation is rounded."""
 LIMIT = 16 * STEPS
 """Standardised values are cut here (16 standard deviations), which bounds the sums of the filter bank."""
+NEAR = 10
+"""A missing value becomes the mean of those at most this many cycles away, or if there are none, of the window's."""
 # Rows that are transformed at once: bounds memory and keeps the arrays within the cache.
 _BLOCK = 512
 
 
 class WindowFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]
-    """Per sensor a bank of linear filters over the window, standardised per operating regime; plus the cycle.
+    """Per sensor a bank of linear filters over the window; plus the cycle, and how many messages the window holds.
+
+    Sensors are standardised per operating regime first.
 
     A bank of means and slopes over windows of several lengths follows the features of the PHM08 data challenge's
     tabular entries; standardising per regime follows L. Peel, "Data driven prognostics using a Kalman filter ensemble
@@ -76,13 +80,14 @@ class WindowFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         self.mean_ = np.ascontiguousarray(mean[:, varying])
         self.scale_ = np.ascontiguousarray(scale[:, varying])
         self.oldest_ = np.float32(max(1.0, np.nanmax(newest[:, self.cycle])))
+        self.near_ = neighbours(self.window_)
         self.bank_, self.divisor_ = filter_bank(self.window_, self.means, self.slopes)
         return self
 
     @property
     def n_features_out_(self) -> int:
         """How many features a window has."""
-        return len(self.sensors_) * int(self.bank_.shape[1]) + 1
+        return len(self.sensors_) * int(self.bank_.shape[1]) + 2
 
     def transform(self, x: FloatArray) -> FloatArray:
         """Features of raw windows.
@@ -91,7 +96,7 @@ class WindowFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]
             x: float32 [rows, W, fields]; NaN where there is no message or value.
 
         Returns:
-            float32 [rows, sensors x filters + 1], never NaN.
+            float32 [rows, sensors x filters + 2], never NaN: filtered sensors, cycle, messages seen.
         """
         out = np.empty((len(x), self.n_features_out_), dtype=np.float32)
         for start in range(0, len(x), _BLOCK):
@@ -112,11 +117,15 @@ class WindowFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         steps = np.rint(np.clip((raw - mean) * scale, np.float32(-LIMIT), np.float32(LIMIT))) * present
         seen = np.maximum(present.sum(axis=1, keepdims=True), np.float32(1))
         usual = np.rint(steps.sum(axis=1, keepdims=True) / seen)
-        filled = np.where(missing, usual, steps)
+        near = np.matmul(self.near_, present)
+        local = np.rint(np.matmul(self.near_, steps) / np.maximum(near, np.float32(1)))
+        filled = np.where(missing, np.where(near > 0, local, usual), steps)
         filtered = np.matmul(filled.transpose(0, 2, 1), self.bank_) / self.divisor_
-        cycle = x[:, -1, [self.cycle]]
+        counted = x[:, :, [self.cycle]]
+        messages = np.where(np.isnan(counted), np.float32(0), np.float32(1)).sum(axis=1)
+        cycle = counted[:, -1]
         cycle = np.rint(np.clip(np.where(np.isnan(cycle), np.float32(1), cycle), np.float32(1), self.oldest_))
-        return np.concatenate([filtered.reshape(len(x), -1), cycle], axis=1)
+        return np.concatenate([filtered.reshape(len(x), -1), cycle, messages], axis=1)
 
 
 def filter_bank(window: int, means: tuple[int, ...], slopes: tuple[int, ...]) -> tuple[FloatArray, FloatArray]:
@@ -139,6 +148,12 @@ def filter_bank(window: int, means: tuple[int, ...], slopes: tuple[int, ...]) ->
         divisors.append(max(1.0, float(np.square(weights).sum()) / (2 * length)) * STEPS)
     powers = np.exp2(np.rint(np.log2(divisors)))
     return np.stack(columns, axis=1).astype(np.float32), powers.astype(np.float32)
+
+
+def neighbours(window: int) -> FloatArray:
+    """1 where two slots of a window are at most `NEAR` cycles apart, else 0; float32 [window, window]."""
+    slots = np.arange(window)
+    return np.asarray(np.abs(slots[:, np.newaxis] - slots) <= NEAR, dtype=np.float32)
 
 
 def _standardisation(

@@ -14,6 +14,7 @@ from sklearn.model_selection import GroupKFold
 from sklearn.pipeline import Pipeline
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
+from training.augmentation import disturbed_copies
 from training.calibration import Calibration, sharpened, sharpness
 from training.dataset import Dataset
 from training.decision import alert_threshold
@@ -113,7 +114,8 @@ def fit_and_predict(
         warnings.simplefilter("ignore", ConvergenceWarning)
         # A few short-lived engines have fewer rows than a batch.
         warnings.filterwarnings("ignore", "Got `batch_size` less than 1 or larger", UserWarning)
-        pipeline.fit(x[known], rul[known])
+        rows, disturbed = disturbed_copies(x, known, pipeline[0].cycle)
+        pipeline.fit(np.concatenate([x[known], disturbed]), rul[np.append(known, rows)])
         if not len(unknown):
             none = np.zeros(0, dtype=np.float32)
             return pipeline, np.zeros((0, len(pipeline[-1].classes.names)), dtype=np.float32), none

@@ -18,6 +18,7 @@ from skl2onnx.algebra.onnx_ops import (
     OnnxConcat,
     OnnxDiv,
     OnnxGather,
+    OnnxGreater,
     OnnxIsNaN,
     OnnxMatMul,
     OnnxMax,
@@ -148,18 +149,25 @@ def _window_features(scope: Any, operator: Any, container: Any) -> None:
     over_window = np.asarray([1], dtype=np.int64)
     seen = op(OnnxMax, op(OnnxReduceSum, present, over_window), _floats([1]))
     usual = op(OnnxRound, op(OnnxDiv, op(OnnxReduceSum, steps, over_window), seen))
-    filled = op(OnnxWhere, missing, usual, steps)
+    near = op(OnnxMatMul, features.near_, present)
+    local = op(OnnxRound, op(OnnxDiv, op(OnnxMatMul, features.near_, steps), op(OnnxMax, near, _floats([1]))))
+    filled = op(OnnxWhere, op(OnnxGreater, near, _floats([0])), local, usual)
+    filled = op(OnnxWhere, missing, filled, steps)
     filtered = op(OnnxMatMul, op(OnnxTranspose, filled, perm=[0, 2, 1]), features.bank_)
     filtered = op(OnnxDiv, filtered, features.divisor_)
     flat = np.asarray([0, len(features.sensors_) * features.bank_.shape[1]], dtype=np.int64)
-    newest = op(OnnxGather, x, np.asarray(features.window_ - 1), axis=1)
-    cycle = op(OnnxGather, newest, np.asarray([features.cycle]), axis=1)
+    counted = op(OnnxGather, x, np.asarray([features.cycle]), axis=2)
+    messages = op(
+        OnnxReduceSum, op(OnnxWhere, op(OnnxIsNaN, counted), _floats([0]), _floats([1])), over_window, keepdims=0
+    )
+    cycle = op(OnnxGather, counted, np.asarray(features.window_ - 1), axis=1)
     cycle = op(OnnxWhere, op(OnnxIsNaN, cycle), _floats([1]), cycle)
     cycle = op(OnnxRound, op(OnnxClip, cycle, _floats(1), _floats(features.oldest_)))
     op(
         OnnxConcat,
         op(OnnxReshape, filtered, flat),
         cycle,
+        messages,
         axis=1,
         output_names=[operator.outputs[0].onnx_name],
     ).add_to(scope, container)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 @dataclass(frozen=True)
 class View:
-    """Means and slopes of some lengths, and the cycle.
+    """Means and slopes of some lengths, the cycle, and how many messages there are.
 
     Estimators with different views err differently, so their mean errs less (T. K. Ho, "The random subspace method for
     constructing decision forests", IEEE TPAMI 20(8), 1998).
@@ -52,6 +52,7 @@ class ViewColumns:
     of: int
 
     def __call__(self, x: NDArray[np.float32]) -> list[int]:
-        """The columns of features [rows, sensors x filters + 1], the cycle last."""
-        sensors = (x.shape[1] - 1) // self.of
-        return [sensor * self.of + each for sensor in range(sensors) for each in self.filters] + [x.shape[1] - 1]
+        """The columns of features [rows, sensors x filters + 2]; the last two, cycle and messages, always belong."""
+        of_sensors = x.shape[1] - 2
+        chosen = [first + each for first in range(0, of_sensors, self.of) for each in self.filters]
+        return [*chosen, of_sensors, of_sensors + 1]

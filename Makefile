@@ -2,8 +2,9 @@
 
 PYTHON ?= python3
 BIN := .venv/bin
+MODEL := out/benchmark/model.onnx
 
-.PHONY: setup demo test check benchmark lock clean
+.PHONY: setup demo test check benchmark reliability soak lock clean
 
 setup: .venv/ready
 
@@ -26,10 +27,21 @@ check: setup
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 
-benchmark: setup
-	$(BIN)/python -m training fit --out out/benchmark/model.onnx
-	$(BIN)/python -m benchmarks.message out/benchmark/model.onnx
-	$(BIN)/python -m benchmarks.module out/benchmark/model.onnx
+benchmark: setup $(MODEL)
+	$(BIN)/python -m benchmarks.message $(MODEL)
+	$(BIN)/python -m benchmarks.module $(MODEL)
+	$(BIN)/python -m benchmarks.durable_input $(MODEL)
+
+# Each fault as often as docs/reliability.md says; about an hour.
+reliability: setup
+	FAULT_ROUNDS=20 $(BIN)/python -m pytest tests/test_reliability.py --timeout 6000 $(ARGS)
+
+# Length and rate can be set: make soak ARGS="--minutes 10 --rate 200"
+soak: setup $(MODEL)
+	$(BIN)/python -m benchmarks.soak $(MODEL) $(ARGS)
+
+$(MODEL): | setup
+	$(BIN)/python -m training fit --out $(MODEL)
 
 # Universal locks (Python 3.11 to 3.13) with hashes; those of a device and of training are parts of the whole.
 COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \

@@ -15,12 +15,10 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import psutil
 
+from benchmarks.telemetry import write_telemetry
 from demo.deployment import deployment
-from scoring.cmapss import Trajectories, write_trajectories
-from scoring.telemetry import FIELDS
 from simulator.runtime import Runtime
 
 ENGINES = 40
@@ -31,11 +29,7 @@ WARM_UP = 200
 
 async def measure(model: Path, home: Path, command: str, settings: dict[str, str]) -> tuple[float, float]:
     """Answers a second of one module on a full queue, and the microseconds of processor time that each took."""
-    telemetry = home / "test_FD000.txt"
-    values = np.random.default_rng(1).uniform(1, 1000, (ENGINES * CYCLES, len(FIELDS))).round(2)
-    values[:, 0] = np.tile(np.arange(1, CYCLES + 1), ENGINES)
-    units = np.repeat(np.arange(1, ENGINES + 1), CYCLES)
-    write_trajectories(telemetry, Trajectories(units, values[:, 0].astype(np.int64), values))
+    telemetry = write_telemetry(home / "test_FD000.txt", ENGINES, CYCLES)
     content = deployment(model, telemetry, home / "state", rate=0)
     _run_instead(content, command)
     environment = {MODULE: settings}

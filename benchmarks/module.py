@@ -15,12 +15,10 @@ import sys
 import tempfile
 from pathlib import Path
 
-import numpy as np
 import psutil
 
+from benchmarks.telemetry import write_telemetry
 from demo.deployment import deployment
-from scoring.cmapss import Trajectories, write_trajectories
-from scoring.telemetry import FIELDS
 from simulator.runtime import Runtime
 
 ENGINES = 1_000
@@ -29,11 +27,7 @@ CYCLES = 3
 
 
 async def measure(model: Path, home: Path) -> None:
-    values = np.random.default_rng(1).uniform(1, 1000, (ENGINES * CYCLES, len(FIELDS))).round(2)
-    values[:, 0] = np.tile(np.arange(1, CYCLES + 1), ENGINES)
-    units = np.repeat(np.arange(1, ENGINES + 1), CYCLES)
-    telemetry = home / "test_FD000.txt"
-    write_trajectories(telemetry, Trajectories(units, values[:, 0].astype(np.int64), values))
+    telemetry = write_telemetry(home / "test_FD000.txt", ENGINES, CYCLES)
     async with Runtime(deployment(model, telemetry, home / "state", rate=0), home / "runtime") as runtime:
         first = (await runtime.upstream.wait_for(1))[0]
         process = psutil.Process(runtime.agent["rulclassifier"].status.pid)

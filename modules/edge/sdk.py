@@ -101,9 +101,8 @@ async def send(client: IoTHubModuleClient, message: Message, output: str) -> Non
     if message.get_size() > TELEMETRY_MESSAGE_SIZE_LIMIT:
         raise ValueError(f"it has {message.get_size()} bytes, IoT Hub takes {TELEMETRY_MESSAGE_SIZE_LIMIT}")
     stage = _mqtt_stage(client)
-    identity = stage.nucleus.pipeline_configuration
     message.output_name = output
-    topic = mqtt_topic_iothub.get_telemetry_topic_for_publish(identity.device_id, identity.module_id)
+    topic = _topic(stage.nucleus.pipeline_configuration, message)
     loop = asyncio.get_running_loop()
     answered: asyncio.Future[None] = loop.create_future()
 
@@ -119,7 +118,6 @@ async def send(client: IoTHubModuleClient, message: Message, output: str) -> Non
     def on_answer(cancelled: bool = False) -> None:
         loop.call_soon_threadsafe(settle, cancelled)
 
-    topic = mqtt_topic_iothub.encode_message_properties_in_topic(message, topic)
     stage.transport.publish(topic=topic, payload=message.data, callback=on_answer)
     await answered
 
@@ -134,6 +132,13 @@ async def enable_features(client: IoTHubModuleClient) -> None:
     """Subscribe to inputs and twin, without the setters' blocking wait for the hub's answer."""
     for feature in FEATURES:
         await client._enable_feature(feature)
+
+
+def _topic(identity: Any, message: Message) -> str:  # noqa: ANN401 - a private class of the SDK
+    base = mqtt_topic_iothub.get_telemetry_topic_for_publish(  # type: ignore[no-untyped-call]
+        identity.device_id, identity.module_id
+    )
+    return str(mqtt_topic_iothub.encode_message_properties_in_topic(message, base))  # type: ignore[no-untyped-call]
 
 
 def _mqtt_stage(client: IoTHubModuleClient) -> Any:  # noqa: ANN401 - a private class of the SDK

@@ -38,6 +38,7 @@ async def telemetrysource(stop: asyncio.Event) -> bool:
         environment.text("ENGINE_PREFIX", "Client_"),
         number("CORRUPT_SHARE", 0.0, 0.0, 1.0),
         number("SEED", 1, 0, 1_000_000),
+        number("REPEAT", 1, 1, 1_000_000),
     )
     position = Position(environment.folder("STATE_DIR") / "position.json", replay.name)
     metrics = Metrics("telemetrysource")

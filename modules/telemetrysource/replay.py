@@ -49,10 +49,13 @@ class Replay:
     """A C-MAPSS file as messages, by position.
 
     All engines' first cycles come first, then all second ones: as a fleet sends them. With a corrupt share, spoilt
-    copies are mixed in beside the whole ones, whose number and content stay the same.
+    copies are mixed in beside the whole ones, whose number and content stay the same. A repeated file comes from
+    other engines: their ids end in the number of the repetition.
     """
 
-    def __init__(self, path: Path, prefix: str = "Client_", corrupt_share: float = 0.0, seed: int = 1) -> None:
+    def __init__(
+        self, path: Path, prefix: str = "Client_", corrupt_share: float = 0.0, seed: int = 1, repeat: int = 1
+    ) -> None:
         """Read the file.
 
         Args:
@@ -60,6 +63,7 @@ class Replay:
             prefix: What an engine's id has before its unit number.
             corrupt_share: How many spoilt messages come for each whole one, 0 to 1.
             seed: Of the choice what is spoilt, and how.
+            repeat: How often the file is replayed.
 
         Raises:
             CmapssError: The file is not what its format promises.
@@ -70,18 +74,20 @@ class Replay:
         self._prefix = prefix
         self._corrupt_share = corrupt_share
         self._seed = seed
+        self._repeat = repeat
         self.name = hashlib.sha256(trajectories.values.tobytes()).hexdigest()[:8]
         """The same for the same readings: message ids begin with it."""
 
     def __len__(self) -> int:
         """How many whole readings there are."""
-        return len(self._order)
+        return len(self._order) * self._repeat
 
     def at(self, position: int) -> Iterator[Reading]:
         """The reading at a position from 0 on, and perhaps a spoilt one behind it."""
-        row = self._order[position]
+        repetition, place = divmod(position, len(self._order))
+        row = self._order[place]
         values = self._trajectories.values[row].tolist()
-        engine = f"{self._prefix}{self._trajectories.units[row]:03d}"
+        engine = f"{self._prefix}{self._trajectories.units[row]:03d}" + (f".{repetition}" if repetition else "")
         cycle = int(self._trajectories.cycles[row])
         record = {ENGINE: engine, **dict(zip((field.name for field in FIELDS), values, strict=True))}
         message_id = f"{self.name}-{engine}-{cycle}"

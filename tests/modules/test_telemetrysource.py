@@ -65,6 +65,13 @@ def test_message_ids_differ_within_a_replay_and_repeat_in_the_next(path) -> None
     assert ids == [reading.message_id for reading in readings(Replay(path, corrupt_share=0.5))]
 
 
+def test_a_repeated_file_comes_from_other_engines(path) -> None:
+    found = readings(Replay(path, repeat=3))
+    assert len({reading.message_id for reading in found}) == len(found) == 3 * sum(LENGTHS)
+    again = found[sum(LENGTHS)]
+    assert (again.engine, again.cycle, parse(again.body).engine) == ("Client_001.1", 1, "Client_001.1")
+
+
 def test_spoilt_readings_come_on_top_and_none_of_them_can_be_scored(path) -> None:
     found = readings(Replay(path, corrupt_share=0.9))
     spoilt = [reading for reading in found if reading.is_corrupt]

@@ -69,6 +69,11 @@ def _parser() -> argparse.ArgumentParser:
     reporting.add_argument("model", type=Path, help="an ONNX file that `fit` wrote")
     _add_data(reporting)
     reporting.add_argument("--out", type=Path, default=Path("out/report"), help="directory; default: out/report")
+    reporting.add_argument(
+        "--beside",
+        type=Path,
+        help="directory of other engines, such as simulated ones, whose sensors are shown beside these",
+    )
     reporting.set_defaults(command=_report)
 
     shipping = commands.add_parser("models", help="make the models that ship, with their cards")
@@ -182,7 +187,11 @@ def _evaluate(options: argparse.Namespace) -> None:
 
 def _report(options: argparse.Namespace) -> None:
     content = _read(options.model)
-    report(content, _test(options), options.out, note)
+    beside = None
+    if options.beside is not None:
+        others = argparse.Namespace(**{**vars(options), "data": options.beside})
+        beside = (_training(options), _training(others))
+    report(content, _test(options), options.out, note, beside)
     say(f"{options.out / 'report.html'}, with its drawings and figures.json beside it")
 
 

@@ -17,6 +17,7 @@ from scoring.explain import explain
 from scoring.model import Model
 from scoring.signature import DRIFT_KEY
 from training import plots
+from training.comparison import side_by_side
 from training.dataset import Dataset
 from training.decision import alerts
 from training.evaluation import Figures, evaluate
@@ -45,7 +46,9 @@ td + td, th + th {{ text-align: right; font-variant-numeric: tabular-nums; }}
 """
 
 
-def report(content: bytes, data: Dataset, out: Path, progress: Progress) -> dict[str, Any]:
+def report(
+    content: bytes, data: Dataset, out: Path, progress: Progress, beside: tuple[Dataset, Dataset] | None = None
+) -> dict[str, Any]:
     """Write report.html, its drawings and figures.json into a directory.
 
     Args:
@@ -53,6 +56,7 @@ def report(content: bytes, data: Dataset, out: Path, progress: Progress) -> dict
         data: Test engines with their true RUL.
         out: The directory; it is made if need be.
         progress: Is told what is being done.
+        beside: Two sets of engines that ran to failure, whose sensors are shown side by side; None: leave that out.
 
     Returns:
         What figures.json holds.
@@ -82,6 +86,8 @@ def report(content: bytes, data: Dataset, out: Path, progress: Progress) -> dict
         "change of macro-F1": changes,
         "importance": importance,
     }
+    if beside is not None:
+        everything["these engines beside those"] = side_by_side(*beside)
     progress("drawing")
     labels, found, median = classes.of(data.rul), probabilities.argmax(axis=1), intervals[:, 1]
     missed = median - np.minimum(data.rul, cap).astype(np.float32)
@@ -172,6 +178,12 @@ def _page(model: Model, data: Dataset, figures: Figures, everything: dict[str, A
         f"<p>Change of macro-F1 ({everything['change of macro-F1']['as it is']:.3f} as it is).</p>",
         _disturbed(everything["change of macro-F1"]),
     ]
+    if "these engines beside those" in everything:
+        body += [
+            "<h2>These engines beside those</h2>",
+            "<p>Level and noise of young engines, and by how much a sensor has moved at failure, in its own unit.</p>",
+            _rows(everything["these engines beside those"], "sensor"),
+        ]
     return _PAGE.format(title=html.escape(f"{signature.name} on {data.name}"), body="\n".join(body))
 
 

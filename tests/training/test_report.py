@@ -1,5 +1,6 @@
 """What a person reads of a model: its report, its card, and what it tells a device of its training data."""
 
+import dataclasses
 import json
 import re
 
@@ -9,6 +10,7 @@ import pytest
 from scoring.model import Model
 from scoring.signature import DRIFT_KEY
 from training.card import card, overview
+from training.comparison import side_by_side
 from training.export import metadata
 from training.report import report
 
@@ -79,3 +81,16 @@ def test_the_drift_reference_holds_what_training_saw(small_model, small_training
     np.testing.assert_allclose(
         np.array(reference["quantiles"][0])[:, middle], np.median(values[:, 4:], axis=0), rtol=1e-5
     )
+
+
+def test_simulated_engines_are_shown_beside_the_real_ones(small_training):
+    shifted = small_training.trajectories.values.copy()
+    shifted[:, 4] += 10
+    other = dataclasses.replace(
+        small_training, trajectories=dataclasses.replace(small_training.trajectories, values=shifted)
+    )
+    table = side_by_side(small_training, other)
+    assert set(table) == {f"Sensor{number}" for number in range(1, 13)}
+    assert table["Sensor1"]["mean, those"] - table["Sensor1"]["mean, these"] == pytest.approx(10)
+    assert table["Sensor1"]["noise, these"] == pytest.approx(0.3, rel=0.2)
+    assert table["Sensor1"]["trend, these"] < -2 < 2 < table["Sensor12"]["trend, these"]

@@ -35,6 +35,7 @@ benchmark: setup $(MODEL)
 # Each fault as often as docs/reliability.md says; about an hour.
 reliability: setup
 	FAULT_ROUNDS=20 $(BIN)/python -m pytest tests/test_reliability.py --timeout 6000 $(ARGS)
+	$(BIN)/python -m pytest tests/modules -k any_bytes --hypothesis-profile many --timeout 6000
 
 # Length and rate can be set: make soak ARGS="--minutes 10 --rate 200"
 soak: setup $(MODEL)

@@ -2,6 +2,8 @@ import asyncio
 import json
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from modules.edge.journal import Journal
 from modules.edge.metrics import Metrics
@@ -166,6 +168,31 @@ def poison(module: Module, cycle: int) -> list[int]:
 
     module.classifier.score = raising
     return attempts
+
+
+@pytest.fixture(scope="module")
+def fuzzed(tmp_path_factory, model: Model):
+    module = Module(tmp_path_factory.mktemp("fuzzed"), model)
+    yield module
+    module.journal.close()
+
+
+spoilt = st.builds(
+    lambda whole, place, put: whole[:place] + put + whole[place + len(put) :],
+    st.integers(min_value=1, max_value=300).map(body),
+    st.integers(min_value=0, max_value=400),
+    st.binary(max_size=8),
+)
+
+
+@given(st.binary() | spoilt | st.integers(min_value=-5, max_value=300).map(body))
+def test_a_message_of_any_bytes_is_answered_and_the_next_one_too(fuzzed, anything) -> None:
+    settled = fuzzed.processor.settled
+    found = fuzzed.answer(anything, body(1))
+    fuzzed.journal.sent(fuzzed.journal.outgoing(0, 10_000))
+    assert fuzzed.processor.settled == settled + 2
+    assert {each.correlation_id for each in found} == {"m0", "m1"}
+    assert (fuzzed.journal.inbox_entries, fuzzed.journal.outbox_entries) == (0, 0)
 
 
 def test_poison_is_dead_lettered_after_its_third_attempt_and_blocks_nobody(module) -> None:

@@ -62,7 +62,6 @@ def test_what_cannot_be_done_is_said_in_one_line_with_exit_code_2(arguments, com
     assert not list(tmp_path.glob("*.onnx"))
 
 
-@pytest.mark.timeout(120)
 def test_the_first_model_of_the_real_engines_reaches_its_figures(cmapss, tmp_path, capsys):
     out = tmp_path / "fd003.onnx"
     assert main(["fit", "--data", str(cmapss), "--subset", "FD003", "--out", str(out)]) == 0

@@ -21,13 +21,15 @@ classes {classes}, and low, median and high RUL in cycles.
 
 ## Data
 Fitted on {data_name} of NASA's C-MAPSS set (A. Saxena, K. Goebel, D. Simon, N. Eklund, PHM08, 2008; public domain):
-{engines} simulated engines that ran to failure, {rows} cycles. SHA-256 {sha256}. The median is cut at {cap:.0f} cycles:
-a prediction of {cap:.0f} means "{cap:.0f} or more". Low..high is made to hold the true RUL, which is not cut, in
-{share:.0%} of cases.
+{engines} simulated engines that ran to failure, {rows} cycles, SHA-256
+`{sha256}`{sums}.
+
+The median is cut at {cap:.0f} cycles: a prediction of {cap:.0f} means "{cap:.0f} or more". Low..high is made to hold the
+true RUL, which is not cut, in {share:.0%} of cases.
 
 ## Figures
-Test engines were looked at once, after everything had been chosen by cross-validation on training engines. In brackets:
-95% intervals by resampling engines. RMSE and NASA score: truth cut at {cap:.0f} cycles.
+Every setting was chosen by cross-validation on training engines; docs/model.md says how often test engines were looked
+at. In brackets: 95% intervals by resampling engines. RMSE and NASA score: truth cut at {cap:.0f} cycles.
 
 {figures}
 
@@ -53,7 +55,9 @@ or that resemble them. Wear that shows as a slow drift of sensors, one message a
 Deciding about the airworthiness of any real engine, or any decision on which safety depends. Its data are simulated.
 
 ## Made with
-{versions}. `python -m training models` makes it again from the data.
+{versions}.
+
+`python -m training models` makes it again from the data.
 """
 
 
@@ -77,6 +81,7 @@ def card(model: Model, size: int) -> str:
         engines=signature.data["engines"],
         rows=f"{signature.data['rows']:,}",
         sha256=signature.data["sha256"],
+        sums=" (of the four files' sums)" if len(tests) > 1 else "",
         cap=cap,
         share=signature.interval,
         figures=_table(tests),

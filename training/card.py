@@ -24,8 +24,8 @@ Fitted on {data_name} of NASA's C-MAPSS set (A. Saxena, K. Goebel, D. Simon, N. 
 {engines} simulated engines that ran to failure, {rows} cycles, SHA-256
 `{sha256}`{sums}.
 
-The median is cut at {cap:.0f} cycles: a prediction of {cap:.0f} means "{cap:.0f} or more". Low..high is made to hold the
-true RUL, which is not cut, in {share:.0%} of cases.
+The median is cut at {cap:.0f} cycles: a prediction of {cap:.0f} means "{cap:.0f} or more". Low..high is made to hold
+the true RUL, which is not cut, in {share:.0%} of cases.
 
 ## Figures
 Every setting was chosen by cross-validation on training engines; docs/model.md says how often test engines were looked

@@ -27,13 +27,17 @@ MODULE = "rulclassifier"
 WARM_UP = 200
 
 
-async def measure(model: Path, home: Path, command: str, settings: dict[str, str]) -> tuple[float, float]:
+async def measure(
+    model: Path, home: Path, command: str, settings: dict[str, str], in_flight: int
+) -> tuple[float, float]:
     """Answers a second of one module on a full queue, and the microseconds of processor time that each took."""
     telemetry = write_telemetry(home / "test_FD000.txt", ENGINES, CYCLES)
     content = deployment(model, telemetry, home / "state", rate=0)
     _run_instead(content, command)
     environment = {MODULE: settings}
-    async with Runtime(content, home / "runtime", environment=environment, start_modules=False) as runtime:
+    async with Runtime(
+        content, home / "runtime", environment=environment, start_modules=False, in_flight=in_flight
+    ) as runtime:
         source = runtime.agent["telemetrysource"]
         await source.start()
         while not runtime.upstream.twin(f"{runtime.hub.device}/telemetrysource").reported.get("replay"):  # noqa: ASYNC110 - a twin has no event
@@ -62,17 +66,21 @@ def main() -> None:
         "rulclassifier, process": ("modules.rulclassifier.main", {"JOURNAL_DURABILITY": "process"}),
         "rulclassifier, power": ("modules.rulclassifier.main", {"JOURNAL_DURABILITY": "power"}),
     }
-    rates: dict[str, list[tuple[float, float]]] = {name: [] for name in candidates}
-    for _ in range(arguments.rounds):
-        for name, (command, settings) in candidates.items():
-            with tempfile.TemporaryDirectory() as home:
-                rates[name].append(asyncio.run(measure(arguments.model, Path(home), command, settings)))
-    medians = {
-        name: [statistics.median(column) for column in zip(*found, strict=True)] for name, found in rates.items()
-    }
-    base = medians["echo, no journal"][0]
-    for name, (answers, processor) in medians.items():
-        print(f"{name:24} {answers:6.0f} answers/s  {answers / base:5.2f} of the echo  {processor:6.0f} us CPU each")
+    for in_flight in (1, 20):
+        print(f"{in_flight} in flight from the hub to the module")
+        taken: dict[str, list[tuple[float, float]]] = {name: [] for name in candidates}
+        for _ in range(arguments.rounds):
+            for name, (command, settings) in candidates.items():
+                with tempfile.TemporaryDirectory() as home:
+                    taken[name].append(asyncio.run(measure(arguments.model, Path(home), command, settings, in_flight)))
+        medians = {
+            name: [statistics.median(each) for each in zip(*found, strict=True)] for name, found in taken.items()
+        }
+        base = medians["echo, no journal"][0]
+        for name, (answers, processor) in medians.items():
+            print(
+                f"  {name:24} {answers:6.0f} answers/s  {answers / base:5.2f} of the echo  {processor:6.0f} us CPU each"
+            )
 
 
 if __name__ == "__main__":

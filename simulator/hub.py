@@ -23,7 +23,7 @@ from simulator.message import Message, from_topic, parse_properties
 from simulator.methods import FILTER as METHOD_FILTER
 from simulator.methods import MethodResult, Methods
 from simulator.mqtt import Connect, Publish, Subscribe, Unsubscribe
-from simulator.outbox import PUBACK_TIMEOUT, Outbox
+from simulator.outbox import EDGE_HUB, Outbox, Terms
 from simulator.queue import EndpointQueue, Item
 from simulator.routes import UPSTREAM, Delivery, Router
 from simulator.store import Done, Store
@@ -71,7 +71,7 @@ class Hub:
         edge: the IoT Hub's host name, and the edge device's id.
         router: the routes.
         upstream: the cloud's end.
-        puback_timeout: seconds that a client has for its PUBACK.
+        terms: on which it delivers.
 
     Attributes:
         connections: all that are open, or about to close.
@@ -85,7 +85,7 @@ class Hub:
         edge: EdgeDevice,
         router: Router,
         upstream: Upstream,
-        puback_timeout: float = PUBACK_TIMEOUT,
+        terms: Terms = EDGE_HUB,
     ) -> None:
         self.name, self.device = edge
         self.router = router
@@ -94,7 +94,7 @@ class Hub:
         self.connections: set[Connection] = set()
         self.unrouted = 0
         self._store = Store(home / "hub.sqlite3", SCHEMA)
-        self._puback_timeout = puback_timeout
+        self._terms = terms
         self._outboxes: dict[str, Outbox] = {}
         self._link = Link(upstream, self.disturbance.now)
         self._upstream_queue: EndpointQueue | None = None
@@ -206,7 +206,7 @@ class Hub:
     # Identities
 
     def _add_outbox(self, identity: Identity, lengths: dict[str, int]) -> None:
-        outbox = Outbox(identity, self.disturbance, self._puback_timeout)
+        outbox = Outbox(identity, self.disturbance, self._terms)
         name = identity.client_id
         outbox.queue = EndpointQueue(self._store, name, lengths.get(name, 0), outbox.pump)
         self._outboxes[name] = outbox

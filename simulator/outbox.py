@@ -1,9 +1,10 @@
-"""Delivery to one client: a message at a time, until it is acknowledged."""
+"""Delivery to one client: a message at a time (or a few, if told so), until it is acknowledged."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
+from typing import NamedTuple
 from urllib.parse import quote
 
 from simulator import mqtt
@@ -21,8 +22,23 @@ SHORTEST_PAUSE = 1.0
 LONGEST_PAUSE = 60.0
 
 
+class Terms(NamedTuple):
+    """On what terms messages are delivered; as they are, the real hub's.
+
+    Attributes:
+        puback_timeout: seconds that a client has for its PUBACK.
+        in_flight: messages on their way to a client at once, across all its inputs.
+    """
+
+    puback_timeout: float = PUBACK_TIMEOUT
+    in_flight: int = 1
+
+
+EDGE_HUB = Terms()
+
+
 class Outbox:
-    """What one client is sent, in order, one in flight across all its inputs.
+    """What one client is sent, in order.
 
     Attributes:
         identity: the client.
@@ -32,15 +48,15 @@ class Outbox:
         session: whether there is a session to come back to.
     """
 
-    def __init__(self, identity: Identity, disturbance: Disturbance, puback_timeout: float) -> None:
+    def __init__(self, identity: Identity, disturbance: Disturbance, terms: Terms) -> None:
         self.identity = identity
         self.queue: EndpointQueue
         self.connection: Connection | None = None
         self.subscriptions: dict[str, int] = {}
         self.session = False
         self._disturbance = disturbance
-        self._puback_timeout = puback_timeout
-        self._inflight: Item | None = None
+        self._puback_timeout, self._most = terms
+        self._inflight: dict[int, Item] = {}  # by packet id, in the order in which they were sent
         self._packet_id = 0
         self._tries = 0
         self._timer: asyncio.TimerHandle | None = None
@@ -57,37 +73,40 @@ class Outbox:
         return self.queue.length
 
     def pump(self) -> None:
-        """Send the next message if the client is there, wants it, and has none in flight."""
-        if self._inflight is not None or not self._reachable():
-            return
-        item = self.queue.take(self._disturbance.now())
-        if item is None:
-            return
-        self._inflight = item
-        self._packet_id = self._packet_id % (FIRST_CONTROL_ID - 1) + 1
-        self._tries = 0
-        self._send()
+        """Send what waits, as far as the client is there, wants it, and may have more in flight."""
+        while len(self._inflight) < self._most and self._reachable():
+            item = self.queue.take(self._disturbance.now(), reread=not self._inflight)
+            if item is None:
+                return
+            self._packet_id = self._packet_id % (FIRST_CONTROL_ID - 1) + 1
+            self._inflight[self._packet_id] = item
+            self._tries = max(self._tries, 1)
+            self._send(self._packet_id, item, duplicate=False)
+            self._start_timer()
 
     def resume(self) -> None:
-        """The client is there again: send what was in flight, or the next."""
-        if self._inflight is not None and self._reachable():
+        """The client is there again: send what was in flight, and what waits."""
+        if self._inflight and self._reachable():
             self._stop_timer()
             self._again()
         else:
             self.pump()
 
     def wanted(self) -> None:
-        """The client has subscribed: send what was in flight when its session was lost, or the next."""
+        """The client has subscribed: send what was in flight when its session was lost, or what waits."""
         if self._timer is None:
             self.resume()
 
     def acknowledged(self, packet_id: int) -> None:
         """The client has taken a message."""
-        if self._inflight is None or packet_id != self._packet_id:
+        item = self._inflight.pop(packet_id, None)
+        if item is None:
             return
         self._stop_timer()
-        item, self._inflight = self._inflight, None
+        self._tries = min(len(self._inflight), 1)
         self.queue.remove(item)
+        if self._inflight:
+            self._start_timer()
         self.pump()
 
     def detach(self) -> None:
@@ -103,19 +122,18 @@ class Outbox:
             self._timer.cancel()
             self._timer = None
 
-    def _send(self) -> None:
-        item, connection = self._inflight, self.connection
-        if item is None or connection is None:
+    def _start_timer(self) -> None:
+        if self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(self._puback_timeout, self._unanswered)
+
+    def _send(self, packet_id: int, item: Item, *, duplicate: bool) -> None:
+        if self.connection is None:
             return
-        self._tries += 1
         where = self.filter.removesuffix("#")
         if item.input:
             where += f"{quote(item.input, safe='')}/"
-        packet = mqtt.encode_publish(
-            where + to_bag(item.message), item.message.body, self._packet_id, duplicate=self._tries > 1
-        )
-        connection.send(packet)
-        self._timer = asyncio.get_running_loop().call_later(self._puback_timeout, self._unanswered)
+        packet = mqtt.encode_publish(where + to_bag(item.message), item.message.body, packet_id, duplicate=duplicate)
+        self.connection.send(packet)
 
     def _unanswered(self) -> None:
         pause = min(SHORTEST_PAUSE * 2 ** (self._tries - 1), LONGEST_PAUSE)
@@ -128,11 +146,16 @@ class Outbox:
         self._timer = asyncio.get_running_loop().call_later(pause, self._again)
 
     def _again(self) -> None:
+        """Send once more, in order, what is in flight and has not expired."""
         self._timer = None
-        item = self._inflight
-        if item is not None and item.expires <= self._disturbance.now():
-            self._inflight = None
-            self.queue.drop(item)
-            self.pump()
-        elif self._reachable():
-            self._send()
+        now = self._disturbance.now()
+        for packet_id, item in list(self._inflight.items()):
+            if item.expires <= now:
+                del self._inflight[packet_id]
+                self.queue.drop(item)
+        if self._inflight and self._reachable():
+            self._tries += 1
+            for packet_id, item in self._inflight.items():
+                self._send(packet_id, item, duplicate=True)
+            self._start_timer()
+        self.pump()

@@ -27,7 +27,7 @@ from simulator.hub import PORT, EdgeDevice, Hub
 from simulator.identity import Identity
 from simulator.injection import InjectionServer
 from simulator.method_server import MethodServer
-from simulator.outbox import PUBACK_TIMEOUT
+from simulator.outbox import EDGE_HUB, Terms
 from simulator.routes import Router
 from simulator.upstream import Upstream
 from simulator.workload import API_VERSION, WorkloadServer
@@ -53,7 +53,7 @@ class Runtime:
         environment: per module, variables that win over the manifest's.
         start_modules: whether the agent starts the modules.
         backoff: seconds before a module's first restart (edgeAgent: 10).
-        puback_timeout: seconds that a module has for its PUBACK (edgeHub: 30).
+        terms: on which the hub delivers; edgeHub's if not given.
         inject_into: the module that gets what is posted to the injection server, if there is to be one.
 
     Attributes:
@@ -76,7 +76,7 @@ class Runtime:
         environment: Mapping[str, Mapping[str, str]] | None = None,
         start_modules: bool = True,
         backoff: float = BACKOFF,
-        puback_timeout: float = PUBACK_TIMEOUT,
+        terms: Terms = EDGE_HUB,
         inject_into: str | None = None,
     ) -> None:
         self.home = home.absolute()
@@ -85,7 +85,7 @@ class Runtime:
         self.address = address or ""
         self.upstream = Upstream(self.home)
         router = Router(self.manifest.routes)
-        self.hub = Hub(self.home, EdgeDevice(HUB_NAME, device), router, self.upstream, puback_timeout)
+        self.hub = Hub(self.home, EdgeDevice(HUB_NAME, device), router, self.upstream, terms)
         self.upstream.on_desired = self.hub.desired_changed
         self.agent = Agent()
         self.faults = Faults(self.hub, self.upstream)

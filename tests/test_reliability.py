@@ -14,6 +14,7 @@ from collections.abc import Awaitable, Callable
 import psutil
 import pytest
 
+from simulator.outbox import Terms
 from simulator.runtime import Runtime
 from simulator.upstream import Received
 from tests.deployment import Deployment, answered, by_output
@@ -173,7 +174,7 @@ async def test_a_hub_that_is_away_at_the_start_is_waited_for(tmp_path) -> None:
 async def test_a_full_journal_pushes_back_on_the_hub_and_drains_by_itself(tmp_path) -> None:
     deployment = Deployment(tmp_path, engines=20, cycles=100)
     settings = {CLASSIFIER: {"JOURNAL_MEGABYTES": "1"}}
-    async with deployment.runtime(environment=settings, puback_timeout=1.0) as runtime:
+    async with deployment.runtime(environment=settings, terms=Terms(puback_timeout=1.0)) as runtime:
         await runtime.upstream.wait_for(1)
         runtime.faults.withhold(CLASSIFIER)
         # Until the journal refuses: what is stored for the module at the hub then stays there.

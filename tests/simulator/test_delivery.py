@@ -7,6 +7,7 @@ import re
 import pytest
 
 from simulator.mqtt import Puback, Publish
+from simulator.outbox import Terms
 from tests.simulator.conftest import A_TO_B, bare, manifest, module_client, receive, running, soon
 
 PRIORITIES = {
@@ -73,7 +74,7 @@ async def test_only_one_message_is_in_flight_across_all_inputs(tmp_path):
 
 async def test_a_message_that_is_not_acknowledged_comes_again_marked_as_a_duplicate_and_the_next_waits(tmp_path):
     async with (
-        running(manifest(A_TO_B), tmp_path, "a", "b", puback_timeout=0.05) as runtime,
+        running(manifest(A_TO_B), tmp_path, "a", "b", terms=Terms(puback_timeout=0.05)) as runtime,
         bare(runtime, "b") as b,
         bare(runtime, "a") as a,
     ):
@@ -104,6 +105,46 @@ async def test_what_was_in_flight_when_a_client_left_comes_first_when_it_is_back
         assert (again.body, again.duplicate) == (b"1", True)
         b.acknowledge(again)
         assert (await soon(b.read_publish())).body == b"2"
+
+
+async def test_what_was_in_flight_when_a_session_was_forgotten_comes_once_the_client_subscribes_again(tmp_path):
+    async with (
+        running(manifest(A_TO_B), tmp_path, "a", "b") as runtime,
+        bare(runtime, "b") as b,
+        bare(runtime, "a") as a,
+    ):
+        await b.subscribe()
+        await a.send(b"1", output="o")
+        await soon(b.read_publish())
+        runtime.faults.forget("b")
+        await b.close()
+        assert not (await b.connect()).session_present
+        await b.subscribe()
+        again = await soon(b.read_publish())
+        assert (again.body, again.duplicate) == (b"1", True)
+
+
+async def test_told_so_the_hub_has_a_few_messages_in_flight_and_sends_all_of_them_again_in_order(tmp_path):
+    async with (
+        running(manifest(A_TO_B), tmp_path, "a", "b", terms=Terms(in_flight=3)) as runtime,
+        bare(runtime, "b") as b,
+        bare(runtime, "a") as a,
+    ):
+        await b.subscribe()
+        for number in range(5):
+            await a.send(b"%d" % number, output="o")
+        first = [await soon(b.read_publish()) for _ in range(3)]
+        assert [one.body for one in first] == [b"0", b"1", b"2"]
+        b.acknowledge(first[1])
+        assert (await soon(b.read_publish())).body == b"3"
+        await b.close()
+        await b.connect()
+        again = [await soon(b.read_publish()) for _ in range(3)]
+        assert [one.body for one in again] == [b"0", b"2", b"3"]
+        assert all(one.duplicate for one in again)
+        for one in again:
+            b.acknowledge(one)
+        assert (await soon(b.read_publish())).body == b"4"
 
 
 async def test_messages_and_subscriptions_outlive_the_hub(tmp_path):
@@ -322,7 +363,7 @@ async def test_the_pause_before_a_message_comes_again_doubles_up_to_a_limit(tmp_
     monkeypatch.setattr("simulator.outbox.SHORTEST_PAUSE", 0.01)
     monkeypatch.setattr("simulator.outbox.LONGEST_PAUSE", 0.04)
     async with (
-        running(manifest(A_TO_B), tmp_path, "a", "b", puback_timeout=0.01) as runtime,
+        running(manifest(A_TO_B), tmp_path, "a", "b", terms=Terms(puback_timeout=0.01)) as runtime,
         bare(runtime, "b") as b,
         bare(runtime, "a") as a,
     ):

@@ -19,6 +19,7 @@ import psutil
 
 from benchmarks.telemetry import write_telemetry
 from demo.deployment import deployment
+from simulator.outbox import Terms
 from simulator.runtime import Runtime
 
 ENGINES = 40
@@ -36,7 +37,7 @@ async def measure(
     _run_instead(content, command)
     environment = {MODULE: settings}
     async with Runtime(
-        content, home / "runtime", environment=environment, start_modules=False, in_flight=in_flight
+        content, home / "runtime", environment=environment, start_modules=False, terms=Terms(in_flight=in_flight)
     ) as runtime:
         source = runtime.agent["telemetrysource"]
         await source.start()

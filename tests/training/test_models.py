@@ -1,0 +1,38 @@
+"""The models that ship are what a device accepts, and their cards speak of these very files."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from scoring.model import Model
+from scoring.signature import DRIFT_KEY
+from training.card import card, overview
+from training.export import metadata
+
+MODELS = Path(__file__).parents[2] / "models"
+NAMES = ["fd001", "fd002", "fd003", "fd004", "fleet"]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_device_accepts_the_model_and_its_card_is_its_own(name):
+    path = MODELS / f"{name}.onnx"
+    content = path.read_bytes()
+    assert len(content) <= 4_000_000
+    model = Model(content)
+    assert model.signature.name == name
+    assert json.loads(metadata(content)[DRIFT_KEY])["format"] == 1
+    assert path.with_suffix(".md").read_text() == card(model, len(content))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_model_is_calibrated_in_cross_validation(name):
+    figures = Model.load(MODELS / f"{name}.onnx").signature.figures["cross-validation"]
+    assert 0.77 <= figures["coverage"] <= 0.83
+    assert figures["calibration_error"] <= 0.03
+    assert figures["alerts"]["recall"] >= 0.95
+
+
+def test_the_overview_is_of_these_models():
+    models = {name: Model.load(MODELS / f"{name}.onnx") for name in NAMES}
+    assert (MODELS / "README.md").read_text() == overview(models)

@@ -51,7 +51,7 @@ class Classifier:
                 refused[index] = invalid
                 windows[index] = np.nan
         outputs = self.model.predict(windows)
-        filled = 1.0 - np.isnan(windows).mean(axis=(1, 2))
+        filled = 1.0 - np.count_nonzero(np.isnan(windows), axis=(1, 2)) / windows[0].size
         return [
             refused.get(index) or self._answer(record, outputs, index, float(filled[index]))
             for index, record in enumerate(records)

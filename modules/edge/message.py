@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from urllib.parse import unquote
 
 JSON_TYPE = "application/json"
+
+# A sender's property names come again with every message; a sender with ever new ones pushes out only those.
+_name = lru_cache(maxsize=256)(unquote)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,11 +38,11 @@ class InputMessage:
         properties: dict[str, str] = {}
         for pair in filter(None, encoded.split("&")):
             key, _, value = pair.partition("=")
-            key, value = unquote(key), unquote(value)
+            key = _name(key)
             if key.startswith("$."):
-                system[key[2:]] = value
+                system[key[2:]] = unquote(value)
             else:
-                properties[key] = value
+                properties[key] = unquote(value)
         return cls(unquote(name), body, system, properties)
 
     @property

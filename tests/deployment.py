@@ -59,9 +59,10 @@ async def answered(runtime: Runtime, count: int) -> list[Received]:
     """All that is upstream, once that many different readings are answered and the replay has ended."""
     source = f"{runtime.hub.device}/telemetrysource"
     while True:
-        messages = runtime.upstream.messages()
-        ended = runtime.upstream.twin(source).reported.get("replay", {}).get("ended", False)
-        if ended and len({each.correlation_id for each in messages}) >= count:
+        await runtime.upstream.arrived(count)
+        replay = runtime.upstream.twin(source).reported.get("replay", {})
+        messages = runtime.upstream.messages() if replay.get("ended") else []
+        if len({each.correlation_id for each in messages}) >= count:
             return messages
         await asyncio.sleep(0.05)
 

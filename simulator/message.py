@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field
+from functools import lru_cache
 from urllib.parse import quote, unquote
 
 from simulator.errors import ProtocolError
@@ -103,4 +104,10 @@ def to_bag(message: Message) -> str:
         pairs.append(("$.cmid", message.module))
     pairs += [(WIRE_NAMES.get(name, name), value) for name, value in message.system.items()]
     pairs += message.properties.items()
-    return "&".join(f"{quote(name, safe='')}={quote(value, safe='')}" for name, value in pairs)
+    return "&".join(f"{_quoted(name)}={_quoted(value)}" for name, value in pairs)
+
+
+# Names, and most values, come again with every message; the few thousand that do not push each other out.
+@lru_cache(maxsize=4096)
+def _quoted(text: str) -> str:
+    return quote(text, safe="")

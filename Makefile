@@ -32,7 +32,7 @@ benchmark: setup $(MODEL)
 	$(BIN)/python -m benchmarks.module $(MODEL)
 	$(BIN)/python -m benchmarks.durable_input $(MODEL)
 
-# Each fault as often as docs/reliability.md says; about an hour.
+# Each fault as often as docs/reliability.md says; about 35 minutes.
 reliability: setup
 	FAULT_ROUNDS=20 $(BIN)/python -m pytest tests/test_reliability.py --timeout 6000 $(ARGS)
 	$(BIN)/python -m pytest tests/modules -k any_bytes --hypothesis-profile many --timeout 6000

@@ -5,7 +5,7 @@ import pytest
 from modules.edge.journal import HistoryChanges, Journal, Outgoing
 from modules.edge.message import OutputMessage
 from modules.edge.outbox import PAGE, Outbox
-from modules.edge.sender import IN_FLIGHT, Sender
+from modules.edge.sender import IN_FLIGHT, SUBMITTED, Sender
 
 
 class Hub:
@@ -55,6 +55,32 @@ async def test_messages_of_one_engine_leave_one_after_the_other_and_those_of_man
 async def _submit(sender: Sender, messages: list[OutputMessage]) -> None:
     for each in messages:
         await sender.submit(each, lambda: None)
+
+
+async def test_engines_with_much_to_say_do_not_hold_up_the_others() -> None:
+    hub = Hub()
+    sender = Sender(hub.send)
+    await _submit(sender, [message(n, engine) for engine in range(IN_FLIGHT) for n in range(2)])
+    for _ in range(3):
+        await asyncio.sleep(0)
+    assert hub.waiting == IN_FLIGHT
+    hub.open()
+    await sender.idle()
+    for engine in range(IN_FLIGHT):
+        assert [each for each in hub.sent if each.startswith(f"{engine}-")] == [f"{engine}-0", f"{engine}-1"]
+
+
+async def test_no_more_than_a_bounded_number_is_taken_from_who_submits() -> None:
+    hub = Hub()
+    sender = Sender(hub.send)
+    submitting = asyncio.create_task(_submit(sender, [message(n, 1) for n in range(SUBMITTED + 1)]))
+    for _ in range(3):
+        await asyncio.sleep(0)
+    assert not submitting.done()
+    hub.open()
+    await submitting
+    await sender.idle()
+    assert len(hub.sent) == SUBMITTED + 1
 
 
 async def test_a_message_that_can_never_be_sent_does_not_hold_up_the_next(caplog) -> None:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
 
 from scoring.errors import InvalidTelemetry
 from scoring.history import DEFAULT_ENGINES, History
-from scoring.model import Model, Outputs
+from scoring.model import Model
 from scoring.prediction import Prediction, prediction_id
 from scoring.telemetry import Reason, Telemetry, TelemetryParser
+from scoring.window import Window
 
 # One call's windows take 5 kB each; beyond this a call gets no faster, only larger.
 MAX_BATCH = 64
@@ -33,42 +35,46 @@ class Classifier:
         self._alert = signature.classes.index(signature.alert["class"]) if signature.alert else None
         self._threshold = float(signature.alert.get("threshold", 1.0))
 
-    def score(self, records: Sequence[Telemetry]) -> list[Prediction | InvalidTelemetry]:
-        """Take records in, in their order, and answer each with a prediction or the reason why there is none."""
+    def score(self, items: Sequence[Telemetry | Window]) -> list[Prediction | InvalidTelemetry]:
+        """Take records in, in their order, and answer each with a prediction or the reason why there is none.
+
+        A window among them is scored as it is; the histories have no part in it.
+        """
         answers: list[Prediction | InvalidTelemetry] = []
-        for start in range(0, len(records), MAX_BATCH):
-            answers += self._score_batch(records[start : start + MAX_BATCH])
+        for start in range(0, len(items), MAX_BATCH):
+            answers += self._score_batch(items[start : start + MAX_BATCH])
         return answers
 
-    def _score_batch(self, records: Sequence[Telemetry]) -> list[Prediction | InvalidTelemetry]:
+    def _score_batch(self, items: Sequence[Telemetry | Window]) -> list[Prediction | InvalidTelemetry]:
         history = self.history
-        windows = np.empty((len(records), history.window, history.width), dtype=np.float32)
+        windows = np.empty((len(items), history.window, history.width), dtype=np.float32)
         refused: dict[int, InvalidTelemetry] = {}
-        for index, record in enumerate(records):
+        for index, item in enumerate(items):
+            if isinstance(item, Window):
+                item.fill(windows[index])
+                continue
             try:
-                history.insert(record, windows[index])
+                history.insert(item, windows[index])
             except InvalidTelemetry as invalid:
                 refused[index] = invalid
                 windows[index] = np.nan
         outputs = self.model.predict(windows)
         filled = 1.0 - np.count_nonzero(np.isnan(windows), axis=(1, 2)) / windows[0].size
-        return [
-            refused.get(index) or self._answer(record, outputs, index, float(filled[index]))
-            for index, record in enumerate(records)
-        ]
+        rows = zip(items, filled.tolist(), outputs.probabilities.tolist(), outputs.rul.tolist(), strict=True)
+        return [refused.get(index) or self._answer(*row) for index, row in enumerate(rows)]
 
-    def _answer(self, record: Telemetry, outputs: Outputs, index: int, filled: float) -> Prediction | InvalidTelemetry:
-        probabilities = outputs.probabilities[index].tolist()
-        rul = outputs.rul[index].tolist()
+    def _answer(
+        self, item: Telemetry | Window, filled: float, probabilities: list[float], rul: list[float]
+    ) -> Prediction | InvalidTelemetry:
         # A sum is finite only if all its terms are.
-        if not np.isfinite(sum(probabilities) + sum(rul)):
+        if not math.isfinite(sum(probabilities) + sum(rul)):
             return InvalidTelemetry(
                 Reason.SCORING_FAILED,
-                f"the model answers {record.engine}, cycle {record.cycle}, with no number",
+                f"the model answers {item.engine}, cycle {item.cycle}, with no number",
             )
         return Prediction(
-            id=prediction_id(record, self.model.version),
-            telemetry=record,
+            id=prediction_id(item, self.model.version),
+            telemetry=item,
             model=self.model.signature.name,
             version=self.model.version,
             filled=filled,

@@ -25,9 +25,11 @@ class InvalidTelemetry(ScoringError):  # noqa: N818 - it describes a message, no
     Attributes:
         reason: One word of `telemetry.Reason`, stable enough to route and count by.
         detail: One sentence that names the field and the value.
+        field: The field's name; "" where it is no single field's fault.
     """
 
-    def __init__(self, reason: str, detail: str) -> None:
+    def __init__(self, reason: str, detail: str, field: str = "") -> None:
         super().__init__(f"{reason}: {detail}")
         self.reason = reason
         self.detail = detail
+        self.field = field

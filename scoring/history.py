@@ -10,7 +10,7 @@ import numpy as np
 
 from scoring.errors import InvalidTelemetry
 from scoring.signature import FloatArray
-from scoring.telemetry import Reason, Telemetry
+from scoring.telemetry import CYCLE, Reason, Telemetry
 
 # 5 kB an engine for C-MAPSS: 1,000 engines are 5 MB, and more than one gateway ever sees.
 DEFAULT_ENGINES = 1_000
@@ -74,15 +74,20 @@ class History:
         known = self._engines.get(engine)
         return None if known is None else known.last
 
+    def stale(self, telemetry: Telemetry, behind: int) -> InvalidTelemetry:
+        """The reason why a record that is so many cycles behind cannot be taken in."""
+        return InvalidTelemetry(
+            Reason.STALE_CYCLE,
+            f"cycle {telemetry.cycle} of {telemetry.engine} is {behind} behind its newest, "
+            f"at most {self.window - 1} can be placed",
+            CYCLE,
+        )
+
     def _engine(self, telemetry: Telemetry) -> _Engine:
         engine = self._engines.get(telemetry.engine)
         behind = 0 if engine is None else engine.last - telemetry.cycle
         if behind >= self.window and telemetry.cycle != 1:
-            raise InvalidTelemetry(
-                Reason.STALE_CYCLE,
-                f"cycle {telemetry.cycle} of {telemetry.engine} is {behind} behind its newest, "
-                f"at most {self.window - 1} can be placed",
-            )
+            raise self.stale(telemetry, behind)
         if engine is None or behind >= self.window:
             rows = np.full((self.window, self.width), np.nan, dtype=np.float32)
             engine = self._engines[telemetry.engine] = _Engine(telemetry.cycle, rows)
@@ -90,6 +95,35 @@ class History:
                 self.evicted.append(self._engines.popitem(last=False)[0])
         self._engines.move_to_end(telemetry.engine)
         return engine
+
+
+class Preview:
+    """What a history would hold, so that several records can be taken in all together or not at all."""
+
+    def __init__(self, history: History) -> None:
+        self._history = history
+        self._newest: dict[str, int] = {}
+
+    def admit(self, records: Iterable[tuple[int, Telemetry]]) -> dict[int, InvalidTelemetry]:
+        """Count on numbered records being taken in, in this order, after those admitted before; none is taken in here.
+
+        Returns:
+            By number, those that the history would refuse. If there are any, none of the others is counted on.
+        """
+        newest: dict[str, int] = {}
+        refused: dict[int, InvalidTelemetry] = {}
+        for number, record in records:
+            engine, cycle = record.engine, record.cycle
+            last = newest.get(engine) or self._newest.get(engine) or self._history.newest(engine) or cycle
+            if last - cycle < self._history.window:
+                newest[engine] = max(last, cycle)
+            elif cycle == 1:
+                newest[engine] = 1
+            else:
+                refused[number] = self._history.stale(record, last - cycle)
+        if not refused:
+            self._newest.update(newest)
+        return refused
 
 
 def _shift(rows: FloatArray, cycles: int) -> None:

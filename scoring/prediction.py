@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from scoring.telemetry import CYCLE, ENGINE, Telemetry
+from scoring.window import Window
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,7 +16,7 @@ class Prediction:
 
     Attributes:
         id: Derived from the record and the model alone, so that a repeated message gets the same one.
-        telemetry: The record that was scored.
+        telemetry: The record, or the window, that was scored.
         model: The model's name.
         version: The model's version.
         filled: The share of the window's values that were there, 0 to 1.
@@ -25,7 +26,7 @@ class Prediction:
     """
 
     id: str
-    telemetry: Telemetry
+    telemetry: Telemetry | Window
     model: str
     version: str
     filled: float
@@ -40,7 +41,7 @@ class Prediction:
 
     def record(self) -> dict[str, Any]:
         """The prediction as the JSON object that is sent."""
-        record: dict[str, Any] = {ENGINE: self.telemetry.engine}
+        record: dict[str, Any] = {ENGINE: self.telemetry.engine} if self.telemetry.engine else {}
         if self.telemetry.cycle:
             record[CYCLE] = self.telemetry.cycle
         if self.rul:
@@ -55,7 +56,7 @@ class Prediction:
         return record
 
 
-def prediction_id(telemetry: Telemetry, version: str) -> str:
+def prediction_id(telemetry: Telemetry | Window, version: str) -> str:
     """32 hexadecimal digits that depend on the engine, the cycle, the values and the model, nothing else."""
     digest = hashlib.sha256(f"{version}\0{telemetry.engine}\0{telemetry.cycle}\0".encode())
     digest.update(telemetry.values.tobytes())

@@ -7,7 +7,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -52,10 +52,11 @@ MAX_BODY_BYTES = 262_144
 MAX_RECORDS = 1_000
 # A cycle is one flight: a million of them is 100 years of 27 a day, and float32 still counts exactly.
 MAX_CYCLE = 1_000_000
-_LARGEST = float(np.finfo(np.float32).max)
+LARGEST = float(np.finfo(np.float32).max)
 
-# What IoT Hub admits as a device id.
-_ENGINE_ID = re.compile(r"[A-Za-z0-9\-.+%_#*?!(),:=@$']{1,128}")
+ENGINE_ID = r"[A-Za-z0-9\-.+%_#*?!(),:=@$']{1,128}"
+"""What IoT Hub admits as a device id, as a regular expression."""
+_ENGINE_ID = re.compile(ENGINE_ID)
 
 
 class Reason(StrEnum):
@@ -121,57 +122,92 @@ class TelemetryParser:
         Raises:
             InvalidTelemetry: The whole message is unusable: its size, encoding, JSON or shape.
         """
-        return [self._check(record, sender) for record in _records(body)]
+        if len(body) > MAX_BODY_BYTES:
+            raise InvalidTelemetry(
+                Reason.TOO_LARGE, f"the body has {len(body)} bytes, at most {MAX_BODY_BYTES} are taken"
+            )
+        return [self._parsed(record, sender) for record in listed(decode(body))]
 
-    def _check(self, record: object, sender: Sender) -> Telemetry | InvalidTelemetry:
+    def _parsed(self, record: object, sender: Sender) -> Telemetry | InvalidTelemetry:
         try:
-            return self._telemetry(record, sender)
+            return self.check(record, sender)
         except InvalidTelemetry as invalid:
             return invalid
 
-    def _telemetry(self, record: object, sender: Sender) -> Telemetry:
+    def check(self, record: object, sender: Sender) -> Telemetry:
+        """Check one record as `decode` gives it.
+
+        Raises:
+            InvalidTelemetry: It cannot be scored.
+        """
+        values = self.values(record)
+        cycle = 0 if self._cycle is None else self.cycle_of(values[self._cycle])
+        engine = engine_of(cast("dict[str, object]", record), sender)
+        return Telemetry(engine, cycle, np.array(values, dtype=np.float32))
+
+    def values(self, record: object) -> list[float]:
+        """A record's values in the fields' order, NaN where it says null.
+
+        Raises:
+            InvalidTelemetry: It is no object, or lacks a number that float32 holds.
+        """
         if not isinstance(record, dict):
-            raise InvalidTelemetry(Reason.NOT_A_RECORD, f"a record is {_kind(record)}, expected an object")
+            raise InvalidTelemetry(Reason.NOT_A_RECORD, f"a record is {kind(record)}, expected an object")
         values = []
         for name in self._fields:
             value = record.get(name)
             # Exact types on purpose: a bool is an int to isinstance. The comparison is false for NaN too.
-            if (type(value) is float or type(value) is int) and -_LARGEST <= value <= _LARGEST:
+            if (type(value) is float or type(value) is int) and -LARGEST <= value <= LARGEST:
                 values.append(value)
             else:
                 values.append(_absent_or_raise(record, name))
-        cycle = 0 if self._cycle is None else self._cycle_of(values[self._cycle])
-        return Telemetry(_engine_of(record, sender), cycle, np.array(values, dtype=np.float32))
+        return values
 
-    def _cycle_of(self, value: float) -> int:
+    def cycle_of(self, value: float) -> int:
+        """The cycle that a value of the cycle's field stands for.
+
+        Raises:
+            InvalidTelemetry: It is no whole number in the range of cycles.
+        """
         # NaN here is a null, which a sensor may send and the cycle may not.
         if not (1 <= value <= MAX_CYCLE) or value != int(value):
+            name = self._fields[self._cycle or 0]
             raise InvalidTelemetry(
                 Reason.CYCLE_OUT_OF_RANGE,
-                f"{self._fields[self._cycle or 0]} is {value:g}, expected a whole number from 1 to {MAX_CYCLE}",
+                f"{name} is {value:g}, expected a whole number from 1 to {MAX_CYCLE}",
+                name,
             )
         return int(value)
 
 
-def _records(body: bytes) -> list[Any]:
-    if len(body) > MAX_BODY_BYTES:
-        raise InvalidTelemetry(Reason.TOO_LARGE, f"the body has {len(body)} bytes, at most {MAX_BODY_BYTES} are taken")
+def listed(payload: object, most: int = MAX_RECORDS) -> list[Any]:
+    """The records that a decoded message holds: those of a list, or the only one.
+
+    Raises:
+        InvalidTelemetry: It holds none, or more than `most`.
+    """
+    found = payload if isinstance(payload, list) else [payload]
+    if not found:
+        raise InvalidTelemetry(Reason.EMPTY, "the body is an empty list")
+    if len(found) > most:
+        raise InvalidTelemetry(Reason.TOO_MANY_RECORDS, f"the body has {len(found)} records, at most {most} are taken")
+    return found
+
+
+def decode(body: bytes) -> Any:  # noqa: ANN401 - any JSON
+    """A body's JSON, each number as a float.
+
+    Raises:
+        InvalidTelemetry: It is not UTF-8, not JSON, nested too deep, or an object names a field twice.
+    """
     try:
-        payload = _DECODER.decode(body.decode("utf-8"))
+        return _DECODER.decode(body.decode("utf-8"))
     except UnicodeDecodeError as error:
         raise InvalidTelemetry(Reason.NOT_UTF8, f"byte {error.start} of the body is not UTF-8") from error
     except RecursionError as error:
         raise InvalidTelemetry(Reason.TOO_DEEP, "the body is nested too deep to be telemetry") from error
     except ValueError as error:
         raise InvalidTelemetry(Reason.NOT_JSON, f"the body is not JSON: {error}") from error
-    records = payload if isinstance(payload, list) else [payload]
-    if not records:
-        raise InvalidTelemetry(Reason.EMPTY, "the body is an empty list")
-    if len(records) > MAX_RECORDS:
-        raise InvalidTelemetry(
-            Reason.TOO_MANY_RECORDS, f"the body has {len(records)} records, at most {MAX_RECORDS} are taken"
-        )
-    return records
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -180,7 +216,7 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(record) != len(pairs):
         names = [name for name, _ in pairs]
         twice = next(name for name in names if names.count(name) > 1)
-        raise InvalidTelemetry(Reason.DUPLICATE_FIELD, f"the field {twice!r} stands twice in one object")
+        raise InvalidTelemetry(Reason.DUPLICATE_FIELD, f"the field {twice!r} stands twice in one object", twice)
     return record
 
 
@@ -190,30 +226,43 @@ _DECODER = json.JSONDecoder(object_pairs_hook=_object, parse_int=float)
 
 
 def _absent_or_raise(record: dict[str, Any], name: str) -> float:
-    """NaN for a null; anything else that is no finite float32 has its reason."""
+    """NaN for a null.
+
+    Raises:
+        InvalidTelemetry: The field is missing, or is anything that is no finite float32.
+    """
     if name not in record:
-        raise InvalidTelemetry(Reason.MISSING_FIELD, f"the field {name} is missing")
+        raise InvalidTelemetry(Reason.MISSING_FIELD, f"the field {name} is missing", name)
     value = record[name]
     if value is None:
         return float("nan")
     if not isinstance(value, float):
-        raise InvalidTelemetry(Reason.WRONG_TYPE, f"the field {name} is {_kind(value)}, expected a number")
+        raise InvalidTelemetry(Reason.WRONG_TYPE, f"the field {name} is {kind(value)}, expected a number", name)
     if value != value:  # noqa: PLR0124 - NaN is what differs from itself
-        raise InvalidTelemetry(Reason.NOT_A_NUMBER, f"the field {name} is NaN; send null for a value that is absent")
-    raise InvalidTelemetry(Reason.INFINITE, f"the field {name} is {value:g}, beyond what float32 holds")
+        raise InvalidTelemetry(
+            Reason.NOT_A_NUMBER, f"the field {name} is NaN; send null for a value that is absent", name
+        )
+    raise InvalidTelemetry(Reason.INFINITE, f"the field {name} is {value:g}, beyond what float32 holds", name)
 
 
-def _engine_of(record: dict[str, Any], sender: Sender) -> str:
+def engine_of(record: dict[str, Any], sender: Sender) -> str:
+    """The engine that a record is of: the one that it names, or its sender.
+
+    Raises:
+        InvalidTelemetry: The name cannot be a device id, or the sender may not speak for it.
+    """
     engine = record.get(ENGINE, sender.device)
     if not isinstance(engine, str) or not _ENGINE_ID.fullmatch(engine):
         raise InvalidTelemetry(
             Reason.ENGINE_ID,
             f"the engine id {str(engine)[:40]!r} does not have the form of an IoT Hub device id",
+            ENGINE,
         )
     if engine != sender.device and not sender.is_module:
         raise InvalidTelemetry(
             Reason.FOREIGN_ENGINE,
             f"the device {sender.device!r} speaks for the engine {engine!r}; only modules may",
+            ENGINE,
         )
     return engine
 
@@ -221,5 +270,6 @@ def _engine_of(record: dict[str, Any], sender: Sender) -> str:
 _KINDS = {dict: "an object", list: "a list", str: "a string", bool: "true or false", float: "a number"}
 
 
-def _kind(value: object) -> str:
+def kind(value: object) -> str:
+    """What a JSON value is, in words."""
     return _KINDS.get(type(value), "null")

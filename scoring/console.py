@@ -1,0 +1,39 @@
+"""What commands have in common: options that are numbers, results on stdout, progress and errors on stderr."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable
+from typing import TypeVar
+
+Number = TypeVar("Number", int, float)
+
+
+def number(kind: type[Number], lowest: Number, highest: Number) -> Callable[[str], Number]:
+    """Reads an option that is a number from `lowest` to `highest`."""
+
+    def parse(text: str) -> Number:
+        try:
+            value = kind(text)
+        except ValueError:
+            value = None
+        if value is None or not lowest <= value <= highest:
+            raise argparse.ArgumentTypeError(f"{text!r}, expected a number from {lowest} to {highest}")
+        return value
+
+    return parse
+
+
+def say(text: str) -> None:
+    """Write a result."""
+    sys.stdout.write(f"{text}\n")
+    sys.stdout.flush()
+
+
+def note(text: str, *, passing: bool = False) -> None:
+    """Write progress or an error; a passing note is overwritten by the next on a terminal, and left out elsewhere."""
+    if passing and not sys.stderr.isatty():
+        return
+    sys.stderr.write(f"\r{text}\x1b[K" if passing else f"{text}\n")
+    sys.stderr.flush()

@@ -1,0 +1,222 @@
+"""The service: its paths, and what each answers."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+
+import prometheus_client
+from aiohttp import ClientError, web
+
+from scoring.classifier import Classifier
+from scoring.errors import InvalidTelemetry
+from scoring.history import DEFAULT_ENGINES
+from scoring.model import Model
+from scoring.service.batching import Batcher
+from scoring.service.body import read
+from scoring.service.items import ItemParser
+from scoring.service.keys import Keys
+from scoring.service.limits import Limits
+from scoring.service.lines import CONTENT_TYPE as LINES
+from scoring.service.lines import LineScorer
+from scoring.service.meters import Meters
+from scoring.service.openapi import description
+from scoring.service.refusal import Fault, Refusal, come_again, compact, refused
+
+log = logging.getLogger(__name__)
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+_JSON = "application/json"
+# Below this an answer fits one packet anyway.
+_COMPRESS_BYTES = 1_400
+
+
+class Service:
+    """One model behind HTTP.
+
+    Attributes:
+        application: What aiohttp serves.
+    """
+
+    def __init__(
+        self,
+        model: Model,
+        *,
+        keys: Keys | None = None,
+        limits: Limits | None = None,
+        engines: int = DEFAULT_ENGINES,
+        engine: str = "",
+    ) -> None:
+        """Make a service, ready to be served.
+
+        Args:
+            model: The model that scores.
+            keys: What callers must show; None: nothing.
+            limits: What is taken at most.
+            engines: How many engines are remembered; the least recently seen goes first.
+            engine: The engine of records that name none; "": each must name its own.
+        """
+        self._model = model
+        self._keys = keys or Keys()
+        self._limits = limits or Limits()
+        self._meters = Meters()
+        self._parser = ItemParser(model.signature, engine)
+        self._classifier = Classifier(model, engines)
+        self._batcher = Batcher(self._classifier, self._limits, self._meters)
+        self._lines = LineScorer(self._parser, self._batcher, self._limits, self._meters)
+        self._description = compact(description(model, self._limits, keyed=bool(self._keys), named=not engine)).encode()
+        self._running = 0
+        self._idle = asyncio.Event()
+        self._ending = False
+        self._meters.watch(self._classifier.history)
+        self._meters.gauge(
+            "running_requests", "Requests that are being read, scored or answered", lambda: self._running
+        )
+        self._meters.gauge(
+            "running_requests_limit", "How many may be; more are told to come again", lambda: self._limits.requests
+        )
+        self.application = web.Application(middlewares=[self._answered])
+        self.application.cleanup_ctx.append(self._scoring)
+        self.application.add_routes(
+            [
+                web.post("/score", self._score),
+                web.get("/model", self._answer_model, allow_head=False),
+                web.get("/metrics", self._answer_metrics, allow_head=False),
+                web.get("/openapi.json", self._answer_description, allow_head=False),
+                web.get("/health/live", self._answer_live, allow_head=False),
+                web.get("/health/ready", self._answer_ready, allow_head=False),
+            ]
+        )
+
+    async def end(self) -> None:
+        """Refuse what comes, and wait for what runs, but not for ever."""
+        self._ending = True
+        try:
+            async with asyncio.timeout(self._limits.grace_seconds):
+                while self._running:
+                    self._idle.clear()
+                    await self._idle.wait()
+        except TimeoutError:
+            log.warning("%d requests did not end in %g s", self._running, self._limits.grace_seconds)
+
+    async def _scoring(self, _application: web.Application) -> AsyncIterator[None]:
+        async with self._batcher:
+            yield
+
+    @web.middleware
+    async def _answered(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        """Let callers in, and answer whatever goes wrong as JSON."""
+        try:
+            if not request.path.startswith("/health/"):
+                self._keys.check(request)
+            response = await handler(request)
+        except Refusal as refusal:
+            for fault in refusal.faults:
+                self._meters.refused.labels(fault.reason).inc()
+            response = refusal.response()
+        except web.HTTPException as wrong:
+            fault = Fault(wrong.reason.lower().replace(" ", "_"), f"{request.method} {request.path}: {wrong.reason}")
+            headers = {"Allow": wrong.headers["Allow"]} if "Allow" in wrong.headers else {}
+            response = Refusal(wrong.status, [fault], headers).response()
+        except Exception:
+            log.exception("%s %s failed", request.method, request.path)
+            response = Refusal(500, [Fault("failed", "the service failed; its log says why")]).response()
+        known = request.match_info.route.resource
+        self._meters.requests.labels(known.canonical if known else "", str(response.status)).inc()
+        return response
+
+    async def _score(self, request: web.Request) -> web.StreamResponse:
+        if self._ending:
+            raise come_again("ending", "the service is ending")
+        if self._running >= self._limits.requests:
+            raise come_again("overloaded", f"{self._running} requests are running; come again a little later")
+        kind = request.content_type
+        if kind not in (_JSON, LINES):
+            fault = Fault("content_type", f"the body is {kind[:60]!r}; send {_JSON} or {LINES}")
+            raise Refusal(415, [fault], {"Accept": f"{_JSON}, {LINES}"})
+        self._running += 1
+        try:
+            return await (self._score_json(request) if kind == _JSON else self._score_lines(request))
+        finally:
+            self._running -= 1
+            self._idle.set()
+
+    async def _score_json(self, request: web.Request) -> web.Response:
+        started = time.perf_counter()
+        limits = self._limits
+        body = None
+        try:
+            async with asyncio.timeout(limits.seconds):
+                body = await read(request, limits.body_bytes)
+                items, listed = self._parser.parse(body, limits.rows)
+                answers = await self._batcher.score(items)
+        except TimeoutError as error:
+            if body is None:
+                fault = Fault("too_slow", f"the body did not arrive in {limits.seconds:g} s")
+                raise Refusal(408, [fault], {"Connection": "close"}) from error
+            raise come_again("overloaded", f"no answer in {limits.seconds:g} s; come again a little later") from error
+        except (ClientError, ConnectionError) as error:
+            raise Refusal(400, [Fault("disconnected", "the body broke off")]) from error
+        invalid: dict[int, InvalidTelemetry] = {}
+        records = []
+        for row, answer in enumerate(answers):
+            if isinstance(answer, InvalidTelemetry):
+                invalid[row] = answer
+            else:
+                self._meters.predictions.labels(answer.rul_class or "").inc()
+                records.append(answer.record())
+        if invalid:
+            raise refused(invalid)
+        self._meters.request_seconds.observe(time.perf_counter() - started)
+        return _compressed(request, compact(records if listed else records[0]).encode(), _JSON)
+
+    async def _score_lines(self, request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse(headers={"Content-Type": LINES})
+        if _takes_gzip(request):
+            response.enable_compression(web.ContentCoding.gzip)
+        await response.prepare(request)
+        await self._lines.answer(request, response)
+        await response.write_eof()
+        return response
+
+    async def _answer_model(self, request: web.Request) -> web.Response:
+        model = self._model
+        answer = {
+            "Model": model.signature.name,
+            "ModelVersion": model.version,
+            "signature": json.loads(model.signature.to_json()),
+        }
+        return _compressed(request, compact(answer).encode(), _JSON)
+
+    async def _answer_metrics(self, request: web.Request) -> web.Response:
+        return _compressed(request, self._meters.exposition(), prometheus_client.CONTENT_TYPE_LATEST)
+
+    async def _answer_description(self, request: web.Request) -> web.Response:
+        return _compressed(request, self._description, _JSON)
+
+    async def _answer_live(self, _request: web.Request) -> web.Response:
+        return web.json_response({"status": "live"})
+
+    async def _answer_ready(self, _request: web.Request) -> web.Response:
+        if self._ending or not self._batcher.alive:
+            raise come_again("ending", "the service is ending")
+        return web.json_response({"status": "ready"})
+
+
+def _compressed(request: web.Request, body: bytes, content_type: str) -> web.Response:
+    response = web.Response(body=body, headers={"Content-Type": content_type})
+    if len(body) >= _COMPRESS_BYTES and _takes_gzip(request):
+        response.enable_compression(web.ContentCoding.gzip)
+    return response
+
+
+def _takes_gzip(request: web.Request) -> bool:
+    for coding in request.headers.get("Accept-Encoding", "").split(","):
+        name, _, quality = coding.replace(" ", "").lower().partition(";q=")
+        if name in ("gzip", "*"):
+            return quality not in ("0", "0.0", "0.00", "0.000")
+    return False

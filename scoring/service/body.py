@@ -1,0 +1,90 @@
+"""Bodies of requests: read and inflated piece by piece, so that no body takes more memory than it may."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import AsyncIterator
+
+from aiohttp import web
+
+from scoring.service.refusal import Fault, Refusal
+
+# What one step of inflating gives at most; gzip can make a megabyte of a kilobyte.
+_PIECE_BYTES = 64 * 1024
+_GZIP = 31
+
+
+async def pieces(request: web.Request) -> AsyncIterator[bytes]:
+    """A body as it arrives, inflated.
+
+    Raises:
+        Refusal: It has an encoding other than gzip, or is not gzip although it says so.
+    """
+    encoding = request.headers.get("Content-Encoding", "identity").strip().lower()
+    if encoding not in ("gzip", "identity"):
+        raise Refusal(
+            415,
+            [Fault("content_encoding", f"the body is encoded as {encoding[:40]!r}; send it as gzip, or as it is")],
+            {"Accept-Encoding": "gzip"},
+        )
+    arriving = request.content.iter_any()
+    async for piece in _inflated(arriving) if encoding == "gzip" else arriving:
+        yield piece
+
+
+async def read(request: web.Request, most: int) -> bytes:
+    """The whole body.
+
+    Raises:
+        Refusal: As `pieces`, or it has more than `most` bytes.
+    """
+    body = bytearray()
+    async for piece in pieces(request):
+        body += piece
+        if len(body) > most:
+            raise Refusal(
+                413,
+                [Fault("too_large", f"the body has more than {most} bytes; send lines (application/x-ndjson) instead")],
+            )
+    return bytes(body)
+
+
+async def lines(arriving: AsyncIterator[bytes], most: int) -> AsyncIterator[list[bytes | None]]:
+    """The lines of a stream as they arrive, several at a time; None in place of one with more than `most` bytes."""
+    rest = b""
+    overlong = False
+    async for piece in arriving:
+        first, *further = piece.split(b"\n")
+        rest = b"" if overlong else rest + first
+        complete: list[bytes | None] = []
+        for following in further:
+            complete.append(None if overlong or len(rest) > most else rest)
+            rest, overlong = following, False
+        overlong = overlong or len(rest) > most
+        if complete:
+            yield complete
+    if rest or overlong:
+        yield [None if overlong else rest]
+
+
+async def _inflated(arriving: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    inflater = zlib.decompressobj(_GZIP)
+    started = False
+    try:
+        async for waiting in arriving:
+            data = waiting
+            while data:
+                # A file may be several gzip files in a row.
+                if inflater.eof:
+                    inflater = zlib.decompressobj(_GZIP)
+                started = True
+                yield inflater.decompress(data, _PIECE_BYTES)
+                data = inflater.unconsumed_tail or inflater.unused_data
+        # What a step has left inside the inflater: less than one more step gives.
+        yield inflater.flush()
+    except zlib.error as error:
+        raise Refusal(
+            400, [Fault("not_gzip", f"the body is not gzip, as its Content-Encoding says: {error}")]
+        ) from error
+    if started and not inflater.eof:
+        raise Refusal(400, [Fault("not_gzip", "the body ends in the middle of its gzip data")])

@@ -1,0 +1,85 @@
+"""The command `python -m scoring serve`."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import logging
+import os
+from pathlib import Path
+
+from scoring.console import number
+from scoring.history import DEFAULT_ENGINES
+from scoring.model import Model
+from scoring.service.app import Service
+from scoring.service.keys import Keys
+from scoring.service.limits import Limits
+from scoring.service.process import is_loopback, serve
+from scoring.telemetry import Sender, engine_of
+
+log = logging.getLogger(__name__)
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add the command's options."""
+    parser.add_argument("model", type=Path, help="the ONNX file")
+    parser.add_argument("--host", default="127.0.0.1", help="address to listen at; default: this machine only")
+    parser.add_argument("--port", type=number(int, 0, 65_535), default=8080, help="0: any that is free; default 8080")
+    parser.add_argument(
+        "--keys",
+        type=Path,
+        metavar="FILE",
+        help="keys that callers must show, one on each line; those in SCORING_KEYS, separated by commas, are added",
+    )
+    parser.add_argument("--engine", default="", metavar="NAME", help="the engine of records that name none")
+    parser.add_argument(
+        "--engines",
+        type=number(int, 1, 1_000_000),
+        default=DEFAULT_ENGINES,
+        help=f"how many are remembered, the least recently seen goes first; default {DEFAULT_ENGINES}",
+    )
+    parser.add_argument("--body-kilobytes", type=number(int, 1, 1_000_000), default=1024, help="default 1024")
+    parser.add_argument("--rows", type=number(int, 1, 1_000_000), default=1000, help="in one JSON body; default 1000")
+    parser.add_argument("--seconds", type=number(float, 0.1, 3600.0), default=10.0, help="for a request; default 10")
+    parser.add_argument("--requests", type=number(int, 1, 100_000), default=256, help="at once; default 256")
+    parser.add_argument("--batch", type=number(int, 1, 10_000), default=64, help="rows in one call; default 64")
+    parser.add_argument(
+        "--linger-milliseconds",
+        type=number(float, 0.0, 1000.0),
+        default=0.0,
+        help="how long a row waits for others to be scored with it; default 0: only while the model works anyway",
+    )
+
+
+def run(options: argparse.Namespace) -> None:
+    """Serve a model until told to end.
+
+    Raises:
+        ScoringError: The model, the keys or the engine's name cannot be used.
+        OSError: The address cannot be listened at.
+    """
+    keys = Keys.read(options.keys, os.environ.get("SCORING_KEYS", ""))
+    if options.engine:
+        engine_of({}, Sender(options.engine))
+    model = Model.load(options.model)
+    limits = Limits(
+        body_bytes=options.body_kilobytes * 1024,
+        rows=options.rows,
+        seconds=options.seconds,
+        requests=options.requests,
+        batch=options.batch,
+        linger_seconds=options.linger_milliseconds / 1000,
+    )
+    if not keys and not is_loopback(options.host):
+        log.warning("everybody who reaches %s may score; give --keys or SCORING_KEYS to change that", options.host)
+    service = Service(model, keys=keys, limits=limits, engines=options.engines, engine=options.engine)
+    name, version = model.signature.name, model.version
+    asyncio.run(
+        serve(
+            service,
+            options.host,
+            options.port,
+            lambda address: log.info("model %s, version %s, at %s", name, version, address),
+        )
+    )
+    log.info("stopped")

@@ -1,0 +1,88 @@
+"""Items: what a request asks to be scored, records and windows in any mixture."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from scoring.errors import InvalidTelemetry
+from scoring.service.refusal import refused
+from scoring.signature import Signature
+from scoring.telemetry import ENGINE, Reason, Sender, Telemetry, TelemetryParser, decode, engine_of, listed
+from scoring.window import ROWS, Window, WindowParser
+
+Item = Telemetry | Window
+
+
+class ItemParser:
+    """Turns JSON into items, for one model's fields.
+
+    An object with `rows` is a window; any other is a record, the next message of an engine that is remembered. For a
+    model that counts no cycles a record is all that there is, and nothing is remembered.
+    """
+
+    def __init__(self, signature: Signature, engine: str = "") -> None:
+        """Prepare to parse.
+
+        Args:
+            signature: Names the fields.
+            engine: The engine of records that name none; "": each must name its own.
+        """
+        self._sender = Sender(engine, is_module=True)
+        self._remembers = bool(signature.cycle)
+        self._records = TelemetryParser(signature.field_names, signature.cycle)
+        self._windows = WindowParser(signature)
+        self._rows_is_a_field = ROWS in signature.field_names
+
+    def parse(self, body: bytes, most: int) -> tuple[list[Item], bool]:
+        """Parse a JSON body: its items, and whether they came as a list.
+
+        Raises:
+            Refusal: The body, or at least one item, cannot be scored.
+        """
+        try:
+            payload = decode(body)
+            candidates = listed(payload, most)
+        except InvalidTelemetry as invalid:
+            raise refused(invalid) from invalid
+        items: list[Item] = []
+        invalid_rows: dict[int, InvalidTelemetry] = {}
+        for row, candidate in enumerate(candidates):
+            try:
+                items.append(self.check(candidate))
+            except InvalidTelemetry as invalid:
+                invalid_rows[row] = invalid
+        if invalid_rows:
+            raise refused(invalid_rows)
+        return items, isinstance(payload, list)
+
+    def parse_line(self, line: bytes) -> Item:
+        """Parse one line of a stream.
+
+        Raises:
+            InvalidTelemetry: It cannot be scored.
+        """
+        return self.check(decode(line))
+
+    def check(self, candidate: object) -> Item:
+        """Check one decoded object.
+
+        Raises:
+            InvalidTelemetry: It cannot be scored.
+        """
+        if isinstance(candidate, dict) and ROWS in candidate and not self._rows_is_a_field:
+            return self._windows.check(candidate)
+        if not self._remembers:
+            return self._row(candidate)
+        if isinstance(candidate, dict) and ENGINE not in candidate and not self._sender.device:
+            raise InvalidTelemetry(
+                Reason.MISSING_FIELD,
+                f"the field {ENGINE} is missing; name the engine, or send all of its last messages as `{ROWS}`",
+                ENGINE,
+            )
+        return self._records.check(candidate, self._sender)
+
+    def _row(self, candidate: object) -> Window:
+        values = np.array([self._records.values(candidate)], dtype=np.float32)
+        named = isinstance(candidate, dict) and ENGINE in candidate
+        engine = engine_of(candidate, self._sender) if isinstance(candidate, dict) and named else ""
+        return Window(engine, 0, values, np.zeros(1, dtype=np.int64))

@@ -1,0 +1,37 @@
+"""What the service takes at most."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from scoring.classifier import MAX_BATCH
+from scoring.telemetry import MAX_BODY_BYTES, MAX_RECORDS
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """The service's bounds.
+
+    Attributes:
+        body_bytes: The largest JSON body, inflated. A megabyte holds 100 windows and is parsed in 10 ms, for which
+            everybody else waits; more than that goes as lines.
+        rows: Records and windows in one JSON body.
+        line_bytes: The longest line of a stream, as long as a message of IoT Hub.
+        seconds: How long a request may take, and how long a stream may stand still.
+        requests: Requests at once, each with a body in memory; more are told to come again.
+        waiting: Records and windows that wait for the model, 5 kB each: a second's work of a fast processor.
+        batch: Records and windows in one call of the model, unless a single request has more.
+        linger_seconds: How long the first of a batch waits for others. While the model works, others gather by
+            themselves, so there is nothing to wait for where requests come close to each other.
+        grace_seconds: How long requests have to end when the service ends.
+    """
+
+    body_bytes: int = 1024 * 1024
+    rows: int = MAX_RECORDS
+    line_bytes: int = MAX_BODY_BYTES
+    seconds: float = 10.0
+    requests: int = 256
+    waiting: int = 4_096
+    batch: int = MAX_BATCH
+    linger_seconds: float = 0.0
+    grace_seconds: float = 10.0

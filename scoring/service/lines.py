@@ -1,0 +1,117 @@
+"""Streams of lines: each record or window is answered by a line of its own, in order, in bounded memory."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+
+from aiohttp import ClientError, web
+
+from scoring.errors import InvalidTelemetry
+from scoring.service.batching import Answers, Batcher
+from scoring.service.body import lines, pieces
+from scoring.service.items import Item, ItemParser
+from scoring.service.limits import Limits
+from scoring.service.meters import Meters
+from scoring.service.refusal import Fault, Refusal, compact
+from scoring.telemetry import Reason
+
+CONTENT_TYPE = "application/x-ndjson"
+
+# Groups of a stream that are being scored or written: enough that reading, scoring and writing go on side by side.
+_GROUPS = 4
+
+
+@dataclass(frozen=True, slots=True)
+class _Group:
+    """Lines that are scored together: by line number, what is wrong with it or None; and answers to the others."""
+
+    lines: Sequence[tuple[int, InvalidTelemetry | None]]
+    answers: asyncio.Future[Answers]
+
+
+class LineScorer:
+    """Answers streams."""
+
+    def __init__(self, parser: ItemParser, batcher: Batcher, limits: Limits, meters: Meters) -> None:
+        self._parser = parser
+        self._batcher = batcher
+        self._limits = limits
+        self._meters = meters
+
+    async def answer(self, request: web.Request, response: web.StreamResponse) -> None:
+        """Answer each line of a request by a line of the prepared response.
+
+        What ends a stream before its time is told in its last line.
+        """
+        groups: asyncio.Queue[_Group | Fault | None] = asyncio.Queue(_GROUPS)
+        reading = asyncio.create_task(self._read(request, groups))
+        try:
+            while group := await groups.get():
+                if isinstance(group, Fault):
+                    text = compact({"error": group.record()}) + "\n"
+                else:
+                    text = self._text(group, await group.answers)
+                async with asyncio.timeout(self._limits.seconds):
+                    await response.write(text.encode())
+        finally:
+            reading.cancel()
+            await asyncio.wait([reading])
+
+    async def _read(self, request: web.Request, groups: asyncio.Queue[_Group | Fault | None]) -> None:
+        try:
+            async for numbered in self._numbered(request):
+                await groups.put(await self._group(numbered))
+        except Refusal as refusal:
+            await groups.put(refusal.faults[0])
+        except TimeoutError:
+            await groups.put(Fault("too_slow", f"no data for {self._limits.seconds:g} s"))
+        except (ClientError, ConnectionError) as error:
+            await groups.put(Fault("disconnected", f"the request broke off: {error}"))
+        await groups.put(None)
+
+    async def _numbered(self, request: web.Request) -> AsyncIterator[list[tuple[int, bytes | None]]]:
+        """The stream's lines with their numbers from 1, at most a full batch at a time, without empty ones."""
+        arriving = lines(pieces(request), self._limits.line_bytes)
+        number = 0
+        while True:
+            async with asyncio.timeout(self._limits.seconds):
+                complete = await anext(arriving, None)
+            if complete is None:
+                return
+            numbered = [
+                (at, line) for at, line in enumerate(complete, start=number + 1) if line is None or line.strip()
+            ]
+            number += len(complete)
+            for start in range(0, len(numbered), self._limits.batch):
+                yield numbered[start : start + self._limits.batch]
+
+    async def _group(self, numbered: Sequence[tuple[int, bytes | None]]) -> _Group:
+        parsed: list[tuple[int, InvalidTelemetry | None]] = []
+        items: list[Item] = []
+        for number, line in numbered:
+            try:
+                items.append(self._item(line))
+                parsed.append((number, None))
+            except InvalidTelemetry as invalid:
+                parsed.append((number, invalid))
+        return _Group(parsed, await self._batcher.submit(items))
+
+    def _item(self, line: bytes | None) -> Item:
+        if line is None:
+            raise InvalidTelemetry(Reason.TOO_LARGE, f"the line has more than {self._limits.line_bytes} bytes")
+        return self._parser.parse_line(line)
+
+    def _text(self, group: _Group, answers: Answers) -> str:
+        scored = iter(answers)
+        written = []
+        for number, invalid in group.lines:
+            answer = invalid or next(scored)
+            if isinstance(answer, InvalidTelemetry):
+                self._meters.refused.labels(str(answer.reason)).inc()
+                written.append(compact({"error": {**Fault.of(answer).record(), "line": number}}))
+            else:
+                self._meters.predictions.labels(answer.rul_class or "").inc()
+                written.append(compact(answer.record()))
+        return "".join(f"{line}\n" for line in written)

@@ -1,0 +1,57 @@
+"""What the service counts and shows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import prometheus_client
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+from scoring.history import History
+
+prometheus_client.disable_created_metrics()  # type: ignore[no-untyped-call]
+
+# From one window in a call to a full batch on a small core, and the time that a request may take at most.
+_SECONDS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
+_SIZES = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024)
+
+
+class Meters:
+    """The service's metrics: every bound has one that shows how full it is."""
+
+    def __init__(self) -> None:
+        self._registry = CollectorRegistry()
+        self.requests = Counter("scoring_requests", "Requests answered", ("path", "status"), registry=self._registry)
+        self.predictions = Counter(
+            "scoring_predictions", "Records and windows scored", ("rul_class",), registry=self._registry
+        )
+        self.refused = Counter(
+            "scoring_refused",
+            "Requests, records and windows that could not be scored",
+            ("reason",),
+            registry=self._registry,
+        )
+        self.request_seconds = Histogram(
+            "scoring_request_seconds", "Time to answer a JSON request", registry=self._registry, buckets=_SECONDS
+        )
+        self.call_seconds = Histogram(
+            "scoring_call_seconds", "Time to score one batch", registry=self._registry, buckets=_SECONDS
+        )
+        self.batch_rows = Histogram(
+            "scoring_batch_rows", "Records and windows scored together", registry=self._registry, buckets=_SIZES
+        )
+
+    def watch(self, history: History) -> None:
+        """Show how many engines are remembered whenever somebody looks."""
+        self.gauge("engines", "Engines whose history is kept", lambda: len(history))
+        self.gauge(
+            "engines_limit", "Engines whose history can be kept; the least recently seen goes", lambda: history.capacity
+        )
+
+    def gauge(self, name: str, text: str, read: Callable[[], float]) -> None:
+        """A value that is read when somebody looks."""
+        Gauge(f"scoring_{name}", text, registry=self._registry).set_function(read)
+
+    def exposition(self) -> bytes:
+        """All of it as Prometheus' text."""
+        return prometheus_client.generate_latest(self._registry)

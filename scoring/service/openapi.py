@@ -1,0 +1,176 @@
+"""The description of the service for one model, as OpenAPI 3.1."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from scoring.model import Model
+from scoring.service.limits import Limits
+from scoring.service.lines import CONTENT_TYPE as LINES
+from scoring.signature import Signature
+from scoring.telemetry import CYCLE, ENGINE, ENGINE_ID, LARGEST, MAX_CYCLE
+from scoring.window import MAX_ROWS, ROWS
+
+Schema = dict[str, Any]
+
+_JSON = "application/json"
+_NUMBER: Schema = {"type": "number"}
+_TEXT: Schema = {"type": "string"}
+_ENGINE: Schema = {"type": "string", "pattern": f"^{ENGINE_ID}$"}
+
+
+def description(model: Model, limits: Limits, *, keyed: bool, named: bool) -> Schema:
+    """The service's paths and the form of what goes in and out.
+
+    Args:
+        model: The model that is served; its fields are those of records.
+        limits: What is taken at most.
+        keyed: Callers must show a key.
+        named: Records must name their engine.
+    """
+    signature = model.signature
+    paths: Schema = {
+        "/score": {"post": _score()},
+        "/model": {"get": _get("The model and its signature", _JSON, _ref("Model"))},
+        "/metrics": {"get": _get("Metrics in Prometheus' text form", "text/plain", _TEXT)},
+        "/openapi.json": {"get": _get("This description", _JSON, {"type": "object"})},
+        "/health/live": {"get": _get("The process runs", _JSON, _ref("Health"))},
+        "/health/ready": {"get": _get("Requests are scored", _JSON, _ref("Health"))},
+    }
+    paths["/health/ready"]["get"]["responses"]["503"] = _refused("The service is ending", "Retry-After")
+    components: Schema = {"schemas": _schemas(signature, limits, named=named and bool(signature.cycle))}
+    if keyed:
+        components["securitySchemes"] = {"key": {"type": "http", "scheme": "bearer"}}
+        for operation in (each for path, each in paths.items() if not path.startswith("/health/")):
+            (described,) = operation.values()
+            described["security"] = [{"key": []}]
+            described["responses"]["401"] = _refused("No valid key is shown", "WWW-Authenticate")
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": f"Scoring with {signature.name}",
+            "version": model.version,
+            "description": "Send an engine's next messages, or windows of its last ones; get predictions.",
+        },
+        "paths": paths,
+        "components": components,
+    }
+
+
+def _score() -> Schema:
+    per_line = "A prediction for each line, or an object `error` with the line's number."
+    return {
+        "summary": "Score records and windows",
+        "requestBody": {
+            "required": True,
+            "content": {
+                _JSON: {"schema": {"anyOf": [_ref("Item"), _ref("Items")]}},
+                LINES: {"schema": {**_TEXT, "description": "One item a line."}},
+            },
+        },
+        "responses": {
+            "200": {
+                "description": "Predictions, in the order of the items",
+                "content": {
+                    _JSON: {"schema": {"anyOf": [_ref("Prediction"), {"type": "array", "items": _ref("Prediction")}]}},
+                    LINES: {"schema": {**_TEXT, "description": per_line}},
+                },
+            },
+            "400": _refused("An item, named by its row and field, cannot be scored; none was"),
+            "408": _refused("The body did not arrive in time"),
+            "409": _refused("A record is too old for what is remembered of its engine; none was scored"),
+            "413": _refused("The body is too large"),
+            "415": _refused("The body's type or encoding is none of those taken"),
+            "422": _refused("The model answers an item with no number"),
+            "503": _refused("Too much is waiting, or the service is ending", "Retry-After"),
+        },
+    }
+
+
+def _get(summary: str, content_type: str, schema: Schema) -> Schema:
+    content = {content_type: {"schema": schema}}
+    return {"summary": summary, "responses": {"200": {"description": summary, "content": content}}}
+
+
+def _refused(summary: str, header: str = "") -> Schema:
+    answer: Schema = {"description": summary, "content": {_JSON: {"schema": _ref("Refusal")}}}
+    if header:
+        answer["headers"] = {header: {"required": True, "schema": _TEXT}}
+    return answer
+
+
+def _ref(name: str) -> Schema:
+    return {"$ref": f"#/components/schemas/{name}"}
+
+
+def _object(properties: Schema, required: list[str]) -> Schema:
+    return {"type": "object", "properties": properties, "required": required}
+
+
+def _schemas(signature: Signature, limits: Limits, *, named: bool) -> Schema:
+    fields = {each.name: _field(signature, each.name, each.unit) for each in signature.fields}
+    names = list(fields)
+    record: Schema = {ENGINE: _ENGINE, **fields}
+    if ROWS not in fields:
+        # It would be a window.
+        record[ROWS] = False
+    values = {
+        "type": "array",
+        "prefixItems": list(fields.values()),
+        "minItems": len(fields),
+        "maxItems": len(fields),
+        "description": ", ".join(names),
+    }
+    rows = {
+        "type": "array",
+        "items": {"anyOf": [_ref("Values"), _ref("Message")]},
+        "minItems": 1,
+        "maxItems": MAX_ROWS if signature.cycle else 1,
+        "description": "An engine's last messages in any order; their cycles say where they belong.",
+    }
+    return {
+        "Record": _object(record, [ENGINE, *names] if named else names),
+        "Message": _object(fields, names),
+        "Values": values,
+        "Window": _object({ENGINE: _ENGINE, ROWS: rows}, [ROWS]),
+        "Item": {"anyOf": [_ref("Record"), _ref("Window")]},
+        "Items": {"type": "array", "items": _ref("Item"), "minItems": 1, "maxItems": limits.rows},
+        "Prediction": _prediction(signature),
+        "Model": _object({"Model": _TEXT, "ModelVersion": _TEXT, "signature": {"type": "object"}}, ["signature"]),
+        "Health": _object({"status": _TEXT}, ["status"]),
+        "Refusal": _object(
+            {"errors": {"type": "array", "items": _ref("Fault"), "minItems": 1}, "count": {"type": "integer"}},
+            ["errors", "count"],
+        ),
+        "Fault": _object(
+            {"reason": _TEXT, "detail": _TEXT, "field": _TEXT, "row": {"type": "integer"}}, ["reason", "detail"]
+        ),
+    }
+
+
+def _field(signature: Signature, name: str, unit: str) -> Schema:
+    if name == signature.cycle:
+        return {"type": "integer", "minimum": 1, "maximum": MAX_CYCLE}
+    schema: Schema = {"type": ["number", "null"], "minimum": -LARGEST, "maximum": LARGEST}
+    return {**schema, "description": unit} if unit else schema
+
+
+def _prediction(signature: Signature) -> Schema:
+    properties: Schema = {
+        ENGINE: _TEXT,
+        CYCLE: {"type": "integer"},
+        "WindowFilled": _NUMBER,
+        "Model": _TEXT,
+        "ModelVersion": _TEXT,
+    }
+    required = ["WindowFilled", "Model", "ModelVersion"]
+    if signature.interval:
+        rul = ["PredictedRul", "RulLow", "RulHigh"]
+        properties |= dict.fromkeys(rul, _NUMBER)
+        required += rul
+    if signature.classes:
+        classes = list(signature.classes)
+        properties["RulClass"] = {"enum": classes}
+        properties["Probabilities"] = _object(dict.fromkeys(classes, _NUMBER), classes)
+        required += ["RulClass", "Probabilities"]
+    return _object(properties, required)

@@ -1,0 +1,74 @@
+"""The service's process: it serves until it is told to end, and then ends what runs."""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import logging
+import signal
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+from aiohttp import web
+
+from scoring.service.app import Service
+
+log = logging.getLogger(__name__)
+
+# Clients that keep a connection for the next request come back within a minute or not at all.
+_KEEP_ALIVE_SECONDS = 60.0
+
+
+async def serve(service: Service, host: str, port: int, listening: Callable[[str], None]) -> None:
+    """Serve until SIGTERM or SIGINT.
+
+    Args:
+        service: What to serve.
+        host: The address to listen at.
+        port: The port; 0: any that is free.
+        listening: Told the service's address once it answers.
+
+    Raises:
+        OSError: The address cannot be listened at.
+    """
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    # It logs malformed requests with their headers, and a key may be among them; what fails in a handler is logged
+    # by the service.
+    logging.getLogger("aiohttp.server").setLevel(logging.CRITICAL)
+    async with served(service, host, port) as address:
+        listening(address)
+        await stop.wait()
+
+
+@asynccontextmanager
+async def served(service: Service, host: str, port: int) -> AsyncIterator[str]:
+    """Serve while the context is open, and give the address; at its end refuse what comes and end what runs.
+
+    Raises:
+        OSError: The address cannot be listened at.
+    """
+    # Bodies are inflated within their limits (body.py), which aiohttp's own way does not know.
+    runner = web.AppRunner(
+        service.application, access_log=None, auto_decompress=False, keepalive_timeout=_KEEP_ALIVE_SECONDS
+    )
+    await runner.setup()
+    try:
+        site = web.TCPSite(runner, host, port)
+        await site.start()
+        bound_host, bound_port = runner.addresses[0][:2]
+        yield f"http://{f'[{bound_host}]' if ':' in bound_host else bound_host}:{bound_port}"
+        await site.stop()
+        await service.end()
+    finally:
+        await runner.cleanup()
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can reach what listens there."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

@@ -1,0 +1,135 @@
+"""Windows that come whole: an engine's last messages in one piece, so that nothing need be remembered of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from scoring.errors import InvalidTelemetry
+from scoring.signature import FloatArray, Signature
+from scoring.telemetry import ENGINE, LARGEST, MAX_CYCLE, Reason, Sender, TelemetryParser, engine_of, kind
+
+ROWS = "rows"
+"""The key that tells a window from a record."""
+
+# Far more than any window is long, so that the whole life of most engines may be sent.
+MAX_ROWS = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """The last cycles of an engine.
+
+    Attributes:
+        engine: The engine's id; "" where the window names none.
+        cycle: The newest cycle; 0 for a model that counts no cycles.
+        values: float32 [rows, fields], NaN where a row says null; at most one row for each cycle of the window.
+        places: int64 [rows], where in the window each row stands, from 0.
+    """
+
+    engine: str
+    cycle: int
+    values: FloatArray
+    places: npt.NDArray[np.int64]
+
+    def fill(self, window: FloatArray) -> None:
+        """Write the rows into `window` [W, fields], and NaN where there is none."""
+        window.fill(np.nan)
+        window[self.places] = self.values
+
+
+class WindowParser:
+    """Turns an object with rows into a checked window, for one model's fields.
+
+    Rows may come in any order, as objects or as lists of values in the fields' order: their cycles say where they
+    belong. Of two rows of one cycle the later one counts, and rows that are too old for the window are left out.
+    """
+
+    def __init__(self, signature: Signature) -> None:
+        self._fields = signature.field_names
+        self._cycle = self._fields.index(signature.cycle) if signature.cycle else None
+        self._length = signature.window
+        self._parser = TelemetryParser(self._fields, signature.cycle)
+
+    def check(self, item: dict[str, Any]) -> Window:
+        """Check one object that has rows.
+
+        Raises:
+            InvalidTelemetry: It cannot be scored.
+        """
+        engine = engine_of(item, Sender("", is_module=True)) if ENGINE in item else ""
+        rows = item[ROWS]
+        most = 1 if self._cycle is None else MAX_ROWS
+        if not isinstance(rows, list):
+            raise InvalidTelemetry(Reason.WRONG_TYPE, f"{ROWS} is {kind(rows)}, expected a list", ROWS)
+        if not 1 <= len(rows) <= most:
+            raise InvalidTelemetry(
+                Reason.EMPTY if not rows else Reason.TOO_MANY_RECORDS,
+                f"{ROWS} has {len(rows)} messages, expected 1 to {most}",
+                ROWS,
+            )
+        values = self._fast(rows)
+        if values is None:
+            values = np.array([self._row(row, number) for number, row in enumerate(rows)])
+        return self._placed(engine, values.astype(np.float32))
+
+    def _fast(self, rows: list[Any]) -> npt.NDArray[np.float64] | None:
+        """Lists of numbers and nulls as they should be; None where a closer look is due."""
+        width = len(self._fields)
+        absent = 0
+        for row in rows:
+            if type(row) is not list or len(row) != width:
+                return None
+            kinds = set(map(type, row))
+            if kinds != _NUMBERS:
+                if not kinds <= _NUMBERS_AND_NULLS:
+                    return None
+                absent += row.count(None)
+        values = np.array(rows, dtype=np.float64)
+        # A NaN that was no null, or an infinity.
+        if np.count_nonzero(np.abs(values) <= LARGEST) + absent != values.size:
+            return None
+        if self._cycle is not None:
+            cycles = values[:, self._cycle]
+            if not ((cycles >= 1) & (cycles <= MAX_CYCLE) & (cycles == np.floor(cycles))).all():
+                return None
+        return values
+
+    def _row(self, row: object, number: int) -> list[float]:
+        try:
+            values = self._parser.values(self._named(row))
+            if self._cycle is not None:
+                self._parser.cycle_of(values[self._cycle])
+        except InvalidTelemetry as invalid:
+            raise InvalidTelemetry(
+                invalid.reason, f"message {number} of {ROWS}: {invalid.detail}", invalid.field
+            ) from invalid
+        return values
+
+    def _named(self, row: object) -> object:
+        if not isinstance(row, list):
+            return row
+        if len(row) != len(self._fields):
+            raise InvalidTelemetry(
+                Reason.MISSING_FIELD, f"it has {len(row)} values, expected {len(self._fields)}, one for each field"
+            )
+        return dict(zip(self._fields, row, strict=True))
+
+    def _placed(self, engine: str, values: FloatArray) -> Window:
+        if self._cycle is None:
+            return Window(engine, 0, values, np.zeros(1, dtype=np.int64))
+        cycles = values[:, self._cycle].astype(np.int64)
+        newest = int(cycles.max())
+        places = cycles - newest + self._length - 1
+        if len(places) > 1 and not (places[0] >= 0 and (np.diff(places) > 0).all()):
+            last = {place: row for row, place in enumerate(places.tolist()) if place >= 0}
+            places = np.array(sorted(last), dtype=np.int64)
+            values = values[[last[place] for place in sorted(last)]]
+        return Window(engine, newest, values, places)
+
+
+_NUMBERS = {float}
+_NUMBERS_AND_NULLS = {float, type(None)}

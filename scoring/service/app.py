@@ -14,17 +14,18 @@ from aiohttp import ClientError, web
 from scoring.classifier import Classifier
 from scoring.errors import InvalidTelemetry
 from scoring.history import DEFAULT_ENGINES
+from scoring.items import Item, ItemParser
 from scoring.model import Model
 from scoring.service.batching import Batcher
 from scoring.service.body import read
-from scoring.service.items import ItemParser
+from scoring.service.gzip import GzipPacker, takes_gzip
 from scoring.service.keys import Keys
 from scoring.service.limits import Limits
 from scoring.service.lines import CONTENT_TYPE as LINES
 from scoring.service.lines import LineScorer
 from scoring.service.meters import Meters
 from scoring.service.openapi import description
-from scoring.service.refusal import Fault, Refusal, come_again, compact, refused
+from scoring.service.refusal import Fault, Refusal, come_again, compact, failed, refused
 
 log = logging.getLogger(__name__)
 
@@ -124,7 +125,7 @@ class Service:
             response = Refusal(wrong.status, [fault], headers).response()
         except Exception:
             log.exception("%s %s failed", request.method, request.path)
-            response = Refusal(500, [Fault("failed", "the service failed; its log says why")]).response()
+            response = failed().response()
         known = request.match_info.route.resource
         self._meters.requests.labels(known.canonical if known else "", str(response.status)).inc()
         return response
@@ -152,7 +153,7 @@ class Service:
         try:
             async with asyncio.timeout(limits.seconds):
                 body = await read(request, limits.body_bytes)
-                items, listed = self._parser.parse(body, limits.rows)
+                items, listed = self._parse(body)
                 answers = await self._batcher.score(items)
         except TimeoutError as error:
             if body is None:
@@ -174,13 +175,29 @@ class Service:
         self._meters.request_seconds.observe(time.perf_counter() - started)
         return _compressed(request, compact(records if listed else records[0]).encode(), _JSON)
 
+    def _parse(self, body: bytes) -> tuple[list[Item], bool]:
+        try:
+            parsed, listed = self._parser.parse(body, self._limits.rows)
+        except InvalidTelemetry as invalid:
+            raise refused(invalid) from invalid
+        items = [item for item in parsed if not isinstance(item, InvalidTelemetry)]
+        if len(items) < len(parsed):
+            raise refused({row: item for row, item in enumerate(parsed) if isinstance(item, InvalidTelemetry)})
+        return items, listed
+
     async def _score_lines(self, request: web.Request) -> web.StreamResponse:
         response = web.StreamResponse(headers={"Content-Type": LINES})
-        if _takes_gzip(request):
-            response.enable_compression(web.ContentCoding.gzip)
+        packer = None
+        if takes_gzip(request):
+            response.headers["Content-Encoding"] = "gzip"
+            packer = GzipPacker()
         await response.prepare(request)
-        await self._lines.answer(request, response)
-        await response.write_eof()
+        try:
+            await self._lines.answer(request, response, packer)
+        except (TimeoutError, ConnectionError):
+            # Nobody reads the answer any more.
+            if request.transport:
+                request.transport.abort()
         return response
 
     async def _answer_model(self, request: web.Request) -> web.Response:
@@ -209,14 +226,6 @@ class Service:
 
 def _compressed(request: web.Request, body: bytes, content_type: str) -> web.Response:
     response = web.Response(body=body, headers={"Content-Type": content_type})
-    if len(body) >= _COMPRESS_BYTES and _takes_gzip(request):
+    if len(body) >= _COMPRESS_BYTES and takes_gzip(request):
         response.enable_compression(web.ContentCoding.gzip)
     return response
-
-
-def _takes_gzip(request: web.Request) -> bool:
-    for coding in request.headers.get("Accept-Encoding", "").split(","):
-        name, _, quality = coding.replace(" ", "").lower().partition(";q=")
-        if name in ("gzip", "*"):
-            return quality not in ("0", "0.0", "0.00", "0.000")
-    return False

@@ -13,11 +13,11 @@ from dataclasses import dataclass
 from scoring.classifier import Classifier
 from scoring.errors import InvalidTelemetry
 from scoring.history import Preview
+from scoring.items import Item
 from scoring.prediction import Prediction
-from scoring.service.items import Item
 from scoring.service.limits import Limits
 from scoring.service.meters import Meters
-from scoring.service.refusal import come_again, refused
+from scoring.service.refusal import Refusal, come_again, failed, refused
 from scoring.telemetry import Telemetry
 
 log = logging.getLogger(__name__)
@@ -85,6 +85,10 @@ class Batcher:
 
         The other half is for those that cannot wait.
         """
+        if not items:
+            none: asyncio.Future[Answers] = asyncio.get_running_loop().create_future()
+            none.set_result([])
+            return none
         while self._waiting > self._limits.waiting // 2:
             self._room.clear()
             await self._room.wait()
@@ -107,12 +111,14 @@ class Batcher:
             if self._limits.linger_seconds:
                 await self._linger()
             batch = self._take()
+            if not batch:
+                continue
             for request, answers in zip(
                 batch, await loop.run_in_executor(self._thread, self._score, batch), strict=True
             ):
                 if request.answers.done():
                     continue
-                if isinstance(answers, Exception):
+                if isinstance(answers, Refusal):
                     request.answers.set_exception(answers)
                 else:
                     request.answers.set_result(answers)
@@ -141,20 +147,20 @@ class Batcher:
         self._room.set()
         return batch
 
-    def _score(self, batch: Sequence[_Request]) -> list[Answers | Exception]:
+    def _score(self, batch: Sequence[_Request]) -> list[Answers | Refusal]:
         started = time.perf_counter()
         try:
             answers = self._score_together(batch)
-        except Exception as error:
+        except Exception:
             if len(batch) == 1:
                 log.exception("scoring %d records and windows raised", len(batch[0].items))
-                return [error]
+                return [failed()]
             return [each for request in batch for each in self._score([request])]
         self._meters.call_seconds.observe(time.perf_counter() - started)
         self._meters.batch_rows.observe(sum(len(request.items) for request in batch))
         return answers
 
-    def _score_together(self, batch: Sequence[_Request]) -> list[Answers | Exception]:
+    def _score_together(self, batch: Sequence[_Request]) -> list[Answers | Refusal]:
         preview = Preview(self._classifier.history)
         stale = [_stale(preview, request) for request in batch]
         admitted = [

@@ -11,7 +11,7 @@ from scoring.service.refusal import Fault, Refusal
 
 # What one step of inflating gives at most; gzip can make a megabyte of a kilobyte.
 _PIECE_BYTES = 64 * 1024
-_GZIP = 31
+_GZIP = 31  # zlib: a window of 32 kB in gzip's form
 
 
 async def pieces(request: web.Request) -> AsyncIterator[bytes]:
@@ -28,7 +28,7 @@ async def pieces(request: web.Request) -> AsyncIterator[bytes]:
             {"Accept-Encoding": "gzip"},
         )
     arriving = request.content.iter_any()
-    async for piece in _inflated(arriving) if encoding == "gzip" else arriving:
+    async for piece in inflated(arriving) if encoding == "gzip" else arriving:
         yield piece
 
 
@@ -67,7 +67,12 @@ async def lines(arriving: AsyncIterator[bytes], most: int) -> AsyncIterator[list
         yield [None if overlong else rest]
 
 
-async def _inflated(arriving: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+async def inflated(arriving: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    """A gzip stream inflated, in pieces that are small whatever has been packed.
+
+    Raises:
+        Refusal: It is not gzip, or ends before its time.
+    """
     inflater = zlib.decompressobj(_GZIP)
     started = False
     try:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-import hmac
 from collections.abc import Iterable
+from hmac import compare_digest
 from pathlib import Path
 
 from aiohttp import web
@@ -71,7 +71,7 @@ class Keys:
         scheme, _, key = request.headers.get("Authorization", "").partition(" ")
         shown = _digest(key.strip())
         # All are compared, whichever fits, so that the time taken tells nothing.
-        fits = [hmac.compare_digest(shown, digest) for digest in self._digests]
+        fits = [compare_digest(shown, digest) for digest in self._digests]
         if scheme.lower() != _SCHEME or not any(fits):
             raise Refusal(
                 401,

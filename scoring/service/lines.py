@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 
 from aiohttp import ClientError, web
 
 from scoring.errors import InvalidTelemetry
+from scoring.items import Item, ItemParser
 from scoring.service.batching import Answers, Batcher
 from scoring.service.body import lines, pieces
-from scoring.service.items import Item, ItemParser
+from scoring.service.gzip import GzipPacker
 from scoring.service.limits import Limits
 from scoring.service.meters import Meters
-from scoring.service.refusal import Fault, Refusal, compact
+from scoring.service.refusal import Fault, Refusal, compact, failed
 from scoring.telemetry import Reason
+
+log = logging.getLogger(__name__)
 
 CONTENT_TYPE = "application/x-ndjson"
 
@@ -40,24 +44,30 @@ class LineScorer:
         self._limits = limits
         self._meters = meters
 
-    async def answer(self, request: web.Request, response: web.StreamResponse) -> None:
-        """Answer each line of a request by a line of the prepared response.
+    async def answer(self, request: web.Request, response: web.StreamResponse, packer: GzipPacker | None) -> None:
+        """Answer each line of a request by a line of the prepared response, compressed if there is a packer.
 
         What ends a stream before its time is told in its last line.
+
+        Raises:
+            TimeoutError: The caller does not read the answer.
+            ConnectionError: The caller has gone.
         """
         groups: asyncio.Queue[_Group | Fault | None] = asyncio.Queue(_GROUPS)
         reading = asyncio.create_task(self._read(request, groups))
         try:
             while group := await groups.get():
-                if isinstance(group, Fault):
-                    text = compact({"error": group.record()}) + "\n"
-                else:
-                    text = self._text(group, await group.answers)
-                async with asyncio.timeout(self._limits.seconds):
-                    await response.write(text.encode())
+                text = _error(group) if isinstance(group, Fault) else self._text(group, await _answers(group))
+                await self._write(response, packer.pack(text.encode()) if packer else text.encode())
+            if packer:
+                await self._write(response, packer.end())
         finally:
             reading.cancel()
             await asyncio.wait([reading])
+
+    async def _write(self, response: web.StreamResponse, data: bytes) -> None:
+        async with asyncio.timeout(self._limits.seconds):
+            await response.write(data)
 
     async def _read(self, request: web.Request, groups: asyncio.Queue[_Group | Fault | None]) -> None:
         try:
@@ -69,6 +79,9 @@ class LineScorer:
             await groups.put(Fault("too_slow", f"no data for {self._limits.seconds:g} s"))
         except (ClientError, ConnectionError) as error:
             await groups.put(Fault("disconnected", f"the request broke off: {error}"))
+        except Exception:
+            log.exception("reading a stream failed")
+            await groups.put(failed().faults[0])
         await groups.put(None)
 
     async def _numbered(self, request: web.Request) -> AsyncIterator[list[tuple[int, bytes | None]]]:
@@ -103,15 +116,29 @@ class LineScorer:
             raise InvalidTelemetry(Reason.TOO_LARGE, f"the line has more than {self._limits.line_bytes} bytes")
         return self._parser.parse_line(line)
 
-    def _text(self, group: _Group, answers: Answers) -> str:
+    def _text(self, group: _Group, answers: Answers | Fault) -> str:
+        if isinstance(answers, Fault):
+            return "".join(_error(answers, number) for number, _ in group.lines)
         scored = iter(answers)
         written = []
         for number, invalid in group.lines:
             answer = invalid or next(scored)
             if isinstance(answer, InvalidTelemetry):
                 self._meters.refused.labels(str(answer.reason)).inc()
-                written.append(compact({"error": {**Fault.of(answer).record(), "line": number}}))
+                written.append(_error(Fault.of(answer), number))
             else:
                 self._meters.predictions.labels(answer.rul_class or "").inc()
-                written.append(compact(answer.record()))
-        return "".join(f"{line}\n" for line in written)
+                written.append(f"{compact(answer.record())}\n")
+        return "".join(written)
+
+
+async def _answers(group: _Group) -> Answers | Fault:
+    try:
+        return await group.answers
+    except Refusal as refusal:
+        return refusal.faults[0]
+
+
+def _error(fault: Fault, number: int | None = None) -> str:
+    error = fault.record() if number is None else {**fault.record(), "line": number}
+    return f"{compact({'error': error})}\n"

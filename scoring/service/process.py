@@ -15,6 +15,10 @@ from scoring.service.app import Service
 
 log = logging.getLogger(__name__)
 
+# Requests have had their time to end before.
+_CLOSING_SECONDS = 1.0
+# How long what a refused caller still sends is read, so that it sees the refusal before the connection's end.
+_LINGERING_SECONDS = 2.0
 # Clients that keep a connection for the next request come back within a minute or not at all.
 _KEEP_ALIVE_SECONDS = 60.0
 
@@ -52,7 +56,12 @@ async def served(service: Service, host: str, port: int) -> AsyncIterator[str]:
     """
     # Bodies are inflated within their limits (body.py), which aiohttp's own way does not know.
     runner = web.AppRunner(
-        service.application, access_log=None, auto_decompress=False, keepalive_timeout=_KEEP_ALIVE_SECONDS
+        service.application,
+        access_log=None,
+        auto_decompress=False,
+        keepalive_timeout=_KEEP_ALIVE_SECONDS,
+        lingering_time=_LINGERING_SECONDS,
+        shutdown_timeout=_CLOSING_SECONDS,
     )
     await runner.setup()
     try:

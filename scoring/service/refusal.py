@@ -87,6 +87,11 @@ def come_again(reason: str, detail: str) -> Refusal:
     return Refusal(503, [Fault(reason, detail)], _COME_AGAIN)
 
 
+def failed() -> Refusal:
+    """The answer to a request on which the service failed."""
+    return Refusal(500, [Fault("failed", "the service failed; its log says why")])
+
+
 def compact(value: object) -> str:
     """JSON without blanks."""
     return json.dumps(value, separators=(",", ":"))

@@ -1,11 +1,10 @@
-"""Items: what a request asks to be scored, records and windows in any mixture."""
+"""Items: what is asked to be scored, records and windows in any mixture."""
 
 from __future__ import annotations
 
 import numpy as np
 
 from scoring.errors import InvalidTelemetry
-from scoring.service.refusal import refused
 from scoring.signature import Signature
 from scoring.telemetry import ENGINE, Reason, Sender, Telemetry, TelemetryParser, decode, engine_of, listed
 from scoring.window import ROWS, Window, WindowParser
@@ -33,27 +32,17 @@ class ItemParser:
         self._windows = WindowParser(signature)
         self._rows_is_a_field = ROWS in signature.field_names
 
-    def parse(self, body: bytes, most: int) -> tuple[list[Item], bool]:
-        """Parse a JSON body: its items, and whether they came as a list.
+    def parse(self, body: bytes, most: int) -> tuple[list[Item | InvalidTelemetry], bool]:
+        """Parse one object or a list of at most so many; one that fails its checks comes back as its error.
+
+        Returns:
+            The items, and whether they came as a list.
 
         Raises:
-            Refusal: The body, or at least one item, cannot be scored.
+            InvalidTelemetry: The whole body is unusable: its encoding, JSON or shape.
         """
-        try:
-            payload = decode(body)
-            candidates = listed(payload, most)
-        except InvalidTelemetry as invalid:
-            raise refused(invalid) from invalid
-        items: list[Item] = []
-        invalid_rows: dict[int, InvalidTelemetry] = {}
-        for row, candidate in enumerate(candidates):
-            try:
-                items.append(self.check(candidate))
-            except InvalidTelemetry as invalid:
-                invalid_rows[row] = invalid
-        if invalid_rows:
-            raise refused(invalid_rows)
-        return items, isinstance(payload, list)
+        payload = decode(body)
+        return [self._parsed(candidate) for candidate in listed(payload, most)], isinstance(payload, list)
 
     def parse_line(self, line: bytes) -> Item:
         """Parse one line of a stream.
@@ -80,6 +69,12 @@ class ItemParser:
                 ENGINE,
             )
         return self._records.check(candidate, self._sender)
+
+    def _parsed(self, candidate: object) -> Item | InvalidTelemetry:
+        try:
+            return self.check(candidate)
+        except InvalidTelemetry as invalid:
+            return invalid
 
     def _row(self, candidate: object) -> Window:
         values = np.array([self._records.values(candidate)], dtype=np.float32)

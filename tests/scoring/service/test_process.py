@@ -1,0 +1,102 @@
+import asyncio
+import json
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import aiohttp
+import pytest
+
+from scoring.service.process import is_loopback
+from tests.onnx_models import record, tiny_model
+from tests.scoring.service.client import LINES, Client
+from tests.scoring.service.running import running
+
+
+@pytest.fixture(scope="module")
+def model_path(tmp_path_factory) -> Path:
+    path = tmp_path_factory.mktemp("model") / "tiny.onnx"
+    path.write_bytes(tiny_model())
+    return path
+
+
+async def test_at_its_end_the_service_finishes_what_runs_and_takes_nothing_new(model_path, tmp_path) -> None:
+    line = json.dumps(record(1, ConnectionDeviceId="a")).encode() + b"\n"
+    with running(model_path, tmp_path) as service:
+        async with aiohttp.ClientSession(service.url) as session:
+            client = Client(session)
+            go_on = asyncio.Event()
+
+            async def stream():
+                yield line
+                await go_on.wait()
+                yield line
+
+            async with session.post("/score", data=stream(), headers=LINES) as response:
+                first = await response.content.readline()
+                assert (await client.get("/health/ready")).status == 200
+                service.process.send_signal(signal.SIGTERM)
+                # On connections that are open; a new one finds nobody listening.
+                while True:
+                    try:
+                        answer = await client.score(line)
+                    except aiohttp.ClientConnectionError:
+                        break
+                    if answer.status == 503:
+                        break
+                go_on.set()
+                assert await response.content.readline() == first
+        assert await asyncio.to_thread(service.process.wait, 30) == 0
+    assert "stopped" in service.log()
+
+
+async def test_keys_from_file_and_environment_guard_the_service_and_stand_in_no_log(model_path, tmp_path) -> None:
+    (tmp_path / "keys").write_text("a-key-from-a-file\n")
+    with running(
+        model_path, tmp_path, "--keys", str(tmp_path / "keys"), SCORING_KEYS="a-key-from-the-environment"
+    ) as service:
+        async with aiohttp.ClientSession(service.url) as session:
+            client = Client(session)
+            for key, status in (("a-key-from-a-file", 200), ("a-key-from-the-environment", 200), ("another-key", 401)):
+                answer = await client.get("/model", headers={"Authorization": f"Bearer {key}"})
+                assert answer.status == status
+            reader, writer = await client.connect()
+            writer.write(b"GET /model HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer a-key-from-a-file\0\r\n\r\n")
+            assert b"400" in await reader.readline()
+            writer.close()
+    assert "a-key-from" not in service.log()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["absent.onnx"], "error: model absent.onnx cannot be read: No such file or directory"),
+        (["{model}", "--engine", "no spaces"], "the engine id 'no spaces' does not have the form"),
+        (["{model}", "--keys", "absent.keys"], "error: the file of keys absent.keys cannot be read"),
+        (["{model}", "--port", "70000"], "'70000', expected a number from 0 to 65535"),
+        (["{model}", "--host", "192.0.2.1"], "error: "),
+    ],
+)
+def test_what_cannot_be_served_ends_with_one_line_that_says_why(model_path, arguments, message) -> None:
+    given = [each.format(model=model_path) for each in arguments]
+    ended = subprocess.run(
+        [sys.executable, "-m", "scoring", "serve", *given], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert ended.returncode == 2
+    assert message in ended.stderr.strip().splitlines()[-1]
+    assert "Traceback" not in ended.stderr
+
+
+def test_a_service_that_all_may_reach_and_use_says_so(model_path, tmp_path) -> None:
+    with running(model_path, tmp_path, "--host", "0.0.0.0") as service:
+        pass
+    assert "everybody who reaches 0.0.0.0 may score" in service.log()
+
+
+@pytest.mark.parametrize(
+    ("host", "expected"),
+    [("127.0.0.1", True), ("localhost", True), ("::1", True), ("0.0.0.0", False), ("10.1.2.3", False), ("box", False)],
+)
+def test_loopback_is_told_from_what_others_reach(host: str, expected: bool) -> None:
+    assert is_loopback(host) is expected

@@ -74,7 +74,7 @@ def export(name: str, fitted: Fitted, data: Dataset, figures: Mapping[str, Any])
         classes=prognosis.classes.names,
         edges=prognosis.classes.edges,
         rul_cap=prognosis.cap,
-        interval=prognosis.calibration.intervals.share,
+        interval=prognosis.whole.calibration.intervals.share,
         data={
             "name": data.name,
             "sha256": data.sha256,

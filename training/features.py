@@ -69,11 +69,20 @@ class WindowFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]
             x: float32 [rows, W, fields], raw windows whose last slots are the rows to learn from.
             y: Ignored.
         """
-        newest = x[:, -1, :].astype(np.float64)
-        others = [c for c in range(x.shape[2]) if c != self.cycle and c not in self.settings]
-        self.window_ = x.shape[1]
+        return self.learn(x[:, -1, :], x.shape[1])
+
+    def learn(self, messages: FloatArray, window: int) -> Self:
+        """What `fit` does, from the messages alone, which take a fraction of the windows' memory.
+
+        Args:
+            messages: float32 [rows, fields], the newest message of each window.
+            window: Cycles in a window (W).
+        """
+        newest = messages.astype(np.float64)
+        others = [c for c in range(newest.shape[1]) if c != self.cycle and c not in self.settings]
+        self.window_ = window
         self.regimes_ = Regimes.fit(newest[:, list(self.settings)], newest[:, others], self.regimes)
-        regime = self.regimes_.of(x[:, -1, list(self.settings)])
+        regime = self.regimes_.of(messages[:, list(self.settings)])
         mean, scale = _standardisation(newest[:, others], regime, self.regimes_.count)
         varying = np.flatnonzero(scale.any(axis=0))
         self.sensors_ = np.asarray(others, dtype=np.int64)[varying]
@@ -89,31 +98,44 @@ class WindowFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         """How many features a window has."""
         return len(self.sensors_) * int(self.bank_.shape[1]) + 2
 
-    def transform(self, x: FloatArray) -> FloatArray:
+    def transform(self, x: FloatArray, rows: NDArray[np.int64] | None = None) -> FloatArray:
         """Features of raw windows.
 
         Args:
-            x: float32 [rows, W, fields]; NaN where there is no message or value.
+            x: float32 [windows, W, fields]; NaN where there is no message or value.
+            rows: Of which windows, int64 [rows]; None: of all.
 
         Returns:
             float32 [rows, sensors x filters + 2], never NaN: filtered sensors, cycle, messages seen.
         """
-        out = np.empty((len(x), self.n_features_out_), dtype=np.float32)
-        for start in range(0, len(x), _BLOCK):
+        rows = np.arange(len(x)) if rows is None else rows
+        out = np.empty((len(rows), self.n_features_out_), dtype=np.float32)
+        for start in range(0, len(rows), _BLOCK):
             block = slice(start, start + _BLOCK)
-            out[block] = self._transform_block(np.asarray(x[block], dtype=np.float32))
+            out[block] = self._transform_block(np.asarray(x[rows[block]], dtype=np.float32))
         return out
+
+    def counts(self, x: FloatArray) -> FloatArray:
+        """The last two features alone: cycle and messages seen, float32 [rows, 2]."""
+        counted = x[:, :, self.cycle]
+        messages = np.where(np.isnan(counted), np.float32(0), np.float32(1)).sum(axis=1)
+        newest = np.where(np.isnan(counted[:, -1]), np.float32(1), counted[:, -1])
+        cycle = np.rint(np.clip(newest, np.float32(1), self.oldest_))
+        return np.stack([cycle, messages], axis=1)
 
     def _transform_block(self, x: FloatArray) -> FloatArray:
         raw = x[:, :, self.sensors_]
         missing = np.isnan(raw)
-        present = np.where(missing, np.float32(0), np.float32(1))
         raw = np.clip(np.where(missing, np.float32(0), raw), np.float32(-LARGEST), np.float32(LARGEST))
         if self.regimes_.count == 1:
             mean, scale = self.mean_[0], self.scale_[0]
         else:
-            regime = self.regimes_.of(x[:, :, list(self.settings)])
+            settings = x[:, :, list(self.settings)]
+            regime = self.regimes_.of(settings)
             mean, scale = self.mean_[regime], self.scale_[regime]
+            # A value by the standard of another regime would be worse than none.
+            missing |= self.regimes_.unclear(settings)[:, :, np.newaxis]
+        present = np.where(missing, np.float32(0), np.float32(1))
         steps = np.rint(np.clip((raw - mean) * scale, np.float32(-LIMIT), np.float32(LIMIT))) * present
         seen = np.maximum(present.sum(axis=1, keepdims=True), np.float32(1))
         usual = np.rint(steps.sum(axis=1, keepdims=True) / seen)
@@ -121,11 +143,7 @@ class WindowFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         local = np.rint(np.matmul(self.near_, steps) / np.maximum(near, np.float32(1)))
         filled = np.where(missing, np.where(near > 0, local, usual), steps)
         filtered = np.matmul(filled.transpose(0, 2, 1), self.bank_) / self.divisor_
-        counted = x[:, :, [self.cycle]]
-        messages = np.where(np.isnan(counted), np.float32(0), np.float32(1)).sum(axis=1)
-        cycle = counted[:, -1]
-        cycle = np.rint(np.clip(np.where(np.isnan(cycle), np.float32(1), cycle), np.float32(1), self.oldest_))
-        return np.concatenate([filtered.reshape(len(x), -1), cycle, messages], axis=1)
+        return np.concatenate([filtered.reshape(len(x), -1), self.counts(x)], axis=1)
 
 
 def filter_bank(window: int, means: tuple[int, ...], slopes: tuple[int, ...]) -> tuple[FloatArray, FloatArray]:

@@ -14,12 +14,12 @@ from sklearn.model_selection import GroupKFold
 from sklearn.pipeline import Pipeline
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
-from training.augmentation import disturbed_copies
+from training.augmentation import torn_copies
 from training.calibration import Calibration, sharpened, sharpness
 from training.dataset import Dataset
 from training.decision import alert_threshold
 from training.errors import DataError
-from training.evaluation import Figures, evaluate
+from training.evaluation import Figures, evaluate, root_mean_square
 from training.intervals import Intervals
 from training.recipe import Recipe
 from training.windows import FloatArray
@@ -33,11 +33,12 @@ class Fitted:
     """A fitted pipeline with what cross-validation says of it.
 
     Attributes:
-        pipeline: WindowFeatures and Prognosis, fitted on all engines.
+        pipeline: WindowFeatures and Experts, fitted on all engines.
         probabilities: float32 [rows, classes] of cross-validation by engine: every row of the training data was
             predicted by a model that had not seen its engine.
         intervals: float32 [rows, 3], low, median and high RUL of the same, in cycles.
         figures: Of these predictions.
+        torn: Of the same for windows from which messages are missing: accuracy, coverage and RMSE.
         alert: The probability of the first class from which on an alert is raised.
     """
 
@@ -45,6 +46,7 @@ class Fitted:
     probabilities: FloatArray
     intervals: FloatArray
     figures: Figures
+    torn: dict[str, float]
     alert: float
 
 
@@ -70,27 +72,43 @@ def fit(recipe: Recipe, data: Dataset, progress: Progress, jobs: int = 1) -> Fit
             f"{data.name} has {data.trajectories.engines} engines and RUL from 0 to {data.rul.max()}: "
             "training needs at least 2 engines and rows of at least 2 classes"
         )
-    splits = GroupKFold(folds, shuffle=True, random_state=0).split(x, groups=data.trajectories.units)
+    rows = len(x)
+    copied, copies = torn_copies(x, recipe.cycle)
+    x = np.concatenate([x, copies])
+    del copies
+    source = np.append(np.arange(rows), copied)
+    labels, rul = labels[source], data.rul[source]
+    splits = GroupKFold(folds, shuffle=True, random_state=0).split(x, groups=data.trajectories.units[source])
     every = np.arange(len(x))
     # The last fit, on all engines, predicts nothing but serves.
     parts = [*splits, (every, every[:0])]
     probabilities = np.zeros((len(x), len(recipe.classes.names)), dtype=np.float32)
     median = np.zeros(len(x), dtype=np.float32)
     done = Parallel(n_jobs=jobs, return_as="generator")(
-        delayed(fit_and_predict)(recipe.pipeline(), x, data.rul, known, unknown) for known, unknown in parts
+        delayed(fit_and_predict)(recipe.pipeline(data.task.window), x, rul, known, unknown) for known, unknown in parts
     )
-    pipeline = recipe.pipeline()
+    pipeline = recipe.pipeline(data.task.window)
     for number, ((_, unknown), (fitted, *predicted)) in enumerate(zip(parts, done, strict=True), start=1):
         pipeline, (probabilities[unknown], median[unknown]) = fitted, predicted
         progress(f"{data.name}: fitted {number} of {len(parts)}")
-    calibration = Calibration(sharpness(probabilities, labels), Intervals.fit(median, data.rul, recipe.share))
-    pipeline.set_params(prognosis__calibration=calibration)
-    probabilities = sharpened(probabilities, calibration.power)
-    low, high = calibration.intervals.around(median)
+    whole = pipeline[-1].are_whole(pipeline[0].counts(x))
+    low, high = median.copy(), median.copy()
+    for kind, those in (("whole", whole), ("torn", ~whole)):
+        power = sharpness(probabilities[those], labels[those])
+        calibration = Calibration(power, Intervals.fit(median[those], rul[those], recipe.share))
+        pipeline.set_params(**{f"prognosis__{kind}__calibration": calibration})
+        probabilities[those] = sharpened(probabilities[those], power)
+        low[those], high[those] = calibration.intervals.around(median[those])
     intervals = np.stack([low, median, high], axis=1)
+    torn = {
+        "accuracy": float(np.mean(probabilities[rows:].argmax(axis=1) == labels[rows:])),
+        "coverage": float(np.mean((low[rows:] <= rul[rows:]) & (rul[rows:] <= high[rows:]))),
+        "rmse": root_mean_square(median[rows:].astype(np.float64) - np.minimum(rul[rows:], recipe.cap)),
+    }
+    probabilities, intervals = probabilities[:rows], intervals[:rows]
     figures = evaluate(probabilities, intervals, data, recipe.classes, recipe.cap)
-    threshold = alert_threshold(probabilities[:, 0], labels == 0)
-    return Fitted(pipeline, probabilities, intervals, figures, threshold)
+    threshold = alert_threshold(probabilities[:, 0], labels[:rows] == 0)
+    return Fitted(pipeline, probabilities, intervals, figures, torn, threshold)
 
 
 def fit_and_predict(
@@ -99,7 +117,7 @@ def fit_and_predict(
     """Fit on the known rows and predict the unknown ones.
 
     Args:
-        pipeline: WindowFeatures and Prognosis, not fitted.
+        pipeline: WindowFeatures, and Experts or a Prognosis; not fitted.
         x: float32 [rows, W, fields], raw windows.
         rul: int64 [rows], true RUL in cycles, not cut.
         known: Indices of the rows to fit on.
@@ -114,10 +132,10 @@ def fit_and_predict(
         warnings.simplefilter("ignore", ConvergenceWarning)
         # A few short-lived engines have fewer rows than a batch.
         warnings.filterwarnings("ignore", "Got `batch_size` less than 1 or larger", UserWarning)
-        rows, disturbed = disturbed_copies(x, known, pipeline[0].cycle)
-        pipeline.fit(np.concatenate([x[known], disturbed]), rul[np.append(known, rows)])
+        features, prognosis = pipeline[0], pipeline[-1]
+        features.learn(x[known, -1], x.shape[1])
+        prognosis.fit(features.transform(x, known), rul[known])
+        seen = features.transform(x, unknown)
         if not len(unknown):
-            none = np.zeros(0, dtype=np.float32)
-            return pipeline, np.zeros((0, len(pipeline[-1].classes.names)), dtype=np.float32), none
-        features = pipeline[:-1].transform(x[unknown])
-        return pipeline, pipeline[-1].predict_proba(features), pipeline[-1].predict_median(features)
+            return pipeline, np.zeros((0, len(prognosis.classes.names)), np.float32), np.zeros(0, np.float32)
+        return pipeline, prognosis.predict_proba(seen), prognosis.predict_median(seen)

@@ -19,11 +19,17 @@ from skl2onnx.algebra.onnx_ops import (
     OnnxDiv,
     OnnxGather,
     OnnxGreater,
+    OnnxGreaterOrEqual,
     OnnxIsNaN,
+    OnnxLessOrEqual,
     OnnxMatMul,
     OnnxMax,
+    OnnxMin,
     OnnxMul,
+    OnnxOr,
     OnnxPow,
+    OnnxReduceMax,
+    OnnxReduceMin,
     OnnxReduceSum,
     OnnxRelu,
     OnnxReshape,
@@ -38,19 +44,21 @@ from sklearn.pipeline import Pipeline
 
 from scoring.signature import INPUT_NAME, PROBABILITIES, RUL
 from training.calibration import SMALLEST, Calibration
+from training.experts import WHOLE, Experts
 from training.features import LIMIT, WindowFeatures
-from training.prognosis import Prognosis
-from training.regimes import HIGHEST, LARGEST, LOWEST, Regimes
+from training.prognosis import CAUTION, Prognosis
+from training.regimes import HIGHEST, LARGEST, LOWEST, UNCLEAR, Regimes
 
 OPSET = {"": 18, "ai.onnx.ml": 3}
 """What ONNX Runtime 1.21 loads, Debian's for 32-bit ARM."""
 IR_VERSION = 8
-# The last step's own names for its outputs.
+# The last step's own names for its outputs, and those of either model in it.
+_CHOSEN = ("chosen_probabilities", "chosen_interval")
 _CALIBRATED, _INTERVAL = "calibrated", "interval"
 
 
 def to_onnx(pipeline: Pipeline, window: int, fields: int) -> onnx.ModelProto:
-    """The graph of a fitted pipeline of WindowFeatures and Prognosis, the same bytes for the same pipeline.
+    """The graph of a fitted pipeline of WindowFeatures and Experts, the same bytes for the same pipeline.
 
     Args:
         pipeline: The fitted pipeline.
@@ -60,6 +68,7 @@ def to_onnx(pipeline: Pipeline, window: int, fields: int) -> onnx.ModelProto:
     Returns:
         A model with input `telemetry` [engines, window, fields] and outputs `probabilities` and `rul`.
     """
+    classifiers = [*_classifiers(pipeline[-1].whole), *_classifiers(pipeline[-1].torn)]
     with warnings.catch_warnings():
         # skl2onnx hands NumPy's booleans to protobuf as integers.
         warnings.simplefilter("ignore", DeprecationWarning)
@@ -68,10 +77,10 @@ def to_onnx(pipeline: Pipeline, window: int, fields: int) -> onnx.ModelProto:
             name="prognosis",
             initial_types=[(INPUT_NAME, FloatTensorType([None, window, fields]))],
             target_opset=OPSET,
-            options={_last_step(each).__class__: {"zipmap": False} for each in _classifiers(pipeline[-1])},
+            options={_last_step(each).__class__: {"zipmap": False} for each in classifiers},
         )
     # Without the nodes that lead to nothing, such as the classifiers' labels.
-    model = select_model_inputs_outputs(model, [_CALIBRATED, _INTERVAL])
+    model = select_model_inputs_outputs(model, list(_CHOSEN))
     model.ir_version = IR_VERSION
     _name_outputs(model, {PROBABILITIES: len(pipeline[-1].classes.names), RUL: 3})
     return model
@@ -136,13 +145,15 @@ def _window_features(scope: Any, operator: Any, container: Any) -> None:
     x = operator.inputs[0]
     raw = op(OnnxGather, x, features.sensors_, axis=2)
     missing = op(OnnxIsNaN, raw)
-    present = op(OnnxWhere, missing, _floats([0]), _floats([1]))
     raw = op(OnnxWhere, missing, _floats([0]), raw)
     raw = op(OnnxClip, raw, _floats(-LARGEST), _floats(LARGEST))
     mean, scale = features.mean_, features.scale_
     if features.regimes_.count > 1:
-        regime = _regime(op, op(OnnxGather, x, np.asarray(features.settings), axis=2), features.regimes_)
+        settings = op(OnnxGather, x, np.asarray(features.settings), axis=2)
+        regime, unclear = _regime(op, settings, features.regimes_)
         mean, scale = op(OnnxGather, mean, regime, axis=0), op(OnnxGather, scale, regime, axis=0)
+        missing = op(OnnxOr, missing, unclear)
+    present = op(OnnxWhere, missing, _floats([0]), _floats([1]))
     steps = op(OnnxMul, op(OnnxSub, raw, mean), scale)
     steps = op(OnnxRound, op(OnnxClip, steps, _floats(-LIMIT), _floats(LIMIT)))
     steps = op(OnnxMul, steps, present)
@@ -173,10 +184,11 @@ def _window_features(scope: Any, operator: Any, container: Any) -> None:
     ).add_to(scope, container)
 
 
-def _regime(op: _Ops, settings: Any, regimes: Regimes) -> Any:
-    """`Regimes.of`, operation by operation."""
+def _regime(op: _Ops, settings: Any, regimes: Regimes) -> tuple[Any, Any]:
+    """`Regimes.of` and `Regimes.unclear` (with a last axis of length 1), operation by operation."""
     missing = op(OnnxIsNaN, settings)
-    present = op(OnnxWhere, missing, _floats([0]), _floats([1]))
+    absent = op(OnnxWhere, missing, _floats([1]), _floats([0]))
+    present = op(OnnxSub, _floats([1]), absent)
     raw = op(OnnxWhere, missing, _floats([0]), settings)
     raw = op(OnnxClip, raw, _floats(-LARGEST), _floats(LARGEST))
     grid = op(OnnxMul, op(OnnxSub, raw, regimes.offset), regimes.scale)
@@ -186,7 +198,41 @@ def _regime(op: _Ops, settings: Any, regimes: Regimes) -> Any:
         op(OnnxMatMul, op(OnnxMul, grid, present), -2 * regimes.centres.T),
         op(OnnxMatMul, present, regimes.centres.T**2),
     )
-    return op(OnnxArgMin, distances, axis=-1, keepdims=0)
+    regime = op(OnnxArgMin, distances, axis=-1, keepdims=0)
+    over_settings = np.asarray([-1], dtype=np.int64)
+    margin = op(OnnxMul, op(OnnxReduceMax, absent, over_settings), _floats([UNCLEAR]))
+    furthest = op(OnnxAdd, op(OnnxReduceMin, distances, over_settings), margin)
+    meant = op(OnnxWhere, op(OnnxLessOrEqual, distances, furthest), _floats([1]), _floats([0]))
+    return regime, op(OnnxGreater, op(OnnxReduceSum, meant, over_settings), _floats([1]))
+
+
+def _experts_parser(scope: Any, model: Experts, inputs: list[Any], custom_parsers: Any = None) -> list[Any]:
+    """Puts both models before the last step, whose inputs are the features and what the two predict."""
+    operator = scope.declare_local_operator("TurbofanEdgeExperts", model)
+    for name in _CHOSEN:
+        operator.outputs.append(scope.declare_local_variable(name, FloatTensorType()))
+    operator.inputs.append(inputs[0])
+    for each in (model.whole, model.torn):
+        operator.inputs += parse_sklearn(scope, each, inputs, custom_parsers)
+    return list(operator.outputs)
+
+
+def _experts(scope: Any, operator: Any, container: Any) -> None:
+    """`Experts.predict_proba` and `Experts.predict`, operation by operation."""
+    experts: Experts = operator.raw_operator
+    op = _Ops(container.target_opset)
+    x, *predictions = operator.inputs
+    counts = experts.whole.n_features_in_ - 2
+    cycle, messages = (op(OnnxGather, x, np.asarray([column]), axis=1) for column in (counts, counts + 1))
+    possible = op(OnnxMin, cycle, _floats([experts.window]))
+    whole = op(OnnxGreaterOrEqual, op(OnnxMul, messages, _floats([10])), op(OnnxMul, possible, _floats([WHOLE])))
+    for output, of_whole, of_torn in zip(operator.outputs, predictions[:2], predictions[2:], strict=True):
+        op(OnnxWhere, whole, of_whole, of_torn, output_names=[output.onnx_name]).add_to(scope, container)
+
+
+def _experts_shape(operator: Any) -> None:
+    operator.outputs[0].type = FloatTensorType([None, len(operator.raw_operator.classes.names)])
+    operator.outputs[1].type = FloatTensorType([None, 3])
 
 
 def _prognosis_parser(scope: Any, model: Prognosis, inputs: list[Any], custom_parsers: Any = None) -> list[Any]:
@@ -227,6 +273,8 @@ def _prognosis(scope: Any, operator: Any, container: Any) -> None:
     share = _mean(op, operator.inputs[classifiers:])
     median = op(OnnxMul, share, _floats([prognosis.cap]))
     median = op(OnnxClip, median, _floats(0), _floats(prognosis.cap))
+    from_cap = op(OnnxSub, _floats([1]), op(OnnxMul, median, _floats([1 / prognosis.cap])))
+    median = op(OnnxSub, median, op(OnnxMul, op(OnnxMul, median, _floats([CAUTION])), from_cap))
     low, high = _around(op, median, prognosis.calibration)
     op(OnnxConcat, low, median, high, axis=1, output_names=[operator.outputs[1].onnx_name]).add_to(scope, container)
 
@@ -261,3 +309,4 @@ def _bends(knots: Any, values: Any) -> np.ndarray[Any, np.dtype[np.float32]]:
 
 update_registered_converter(WindowFeatures, "TurbofanEdgeWindowFeatures", _window_features_shape, _window_features)
 update_registered_converter(Prognosis, "TurbofanEdgePrognosis", _prognosis_shape, _prognosis, parser=_prognosis_parser)
+update_registered_converter(Experts, "TurbofanEdgeExperts", _experts_shape, _experts, parser=_experts_parser)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from sklearn.compose import ColumnTransformer
@@ -11,6 +11,7 @@ from sklearn.neural_network import MLPClassifier, MLPRegressor
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from training.experts import Experts
 from training.features import WindowFeatures
 from training.labels import CMAPSS_CLASSES, Classes
 from training.prognosis import Prognosis
@@ -49,6 +50,7 @@ class Recipe:
         folds: Folds of the cross-validation that calibrates probabilities and intervals.
         share: The share of true RULs that the intervals are to hold.
         classes: The RUL classes.
+        torn_networks: How many neural classifiers and regressors the model for windows with missing messages has.
         cap: Where RUL is cut in training, in cycles.
         cycle: Column of the cycle.
         settings: Columns of the operational settings.
@@ -72,21 +74,36 @@ class Recipe:
     folds: int = 3
     share: float = 0.8
     classes: Classes = CMAPSS_CLASSES
+    torn_networks: int = 2
     cap: float = 125.0
     cycle: int = 0
     settings: tuple[int, ...] = (1, 2, 3)
 
-    def pipeline(self) -> Pipeline:
-        """The pipeline, not fitted: window features, then averaged estimators."""
-        prognosis = Prognosis(
+    def pipeline(self, window: int) -> Pipeline:
+        """The pipeline, not fitted: window features, then a model for whole windows and one for torn ones.
+
+        Args:
+            window: Cycles in a window (W).
+        """
+        torn = replace(self, boosted=0, networks=self.torn_networks)
+        return self._after_features(Experts(self._prognosis(), torn._prognosis(), window))
+
+    def pipeline_for_whole_windows(self) -> Pipeline:
+        """The same without the model for torn windows."""
+        return self._after_features(self._prognosis())
+
+    def _after_features(self, prognosis: Experts | Prognosis) -> Pipeline:
+        features = WindowFeatures(self._whole.means, self._whole.slopes, self.cycle, self.settings)
+        return Pipeline([("features", features), ("prognosis", prognosis)])
+
+    def _prognosis(self) -> Prognosis:
+        return Prognosis(
             tuple(self._boosted_classifiers()),
             tuple(self._networks(MLPClassifier, self.classifier_decay)),
             (*self._boosted_regressors(), *self._networks(MLPRegressor, self.regressor_decay)),
             classes=self.classes,
             cap=self.cap,
         )
-        features = WindowFeatures(self._whole.means, self._whole.slopes, self.cycle, self.settings)
-        return Pipeline([("features", features), ("prognosis", prognosis)])
 
     @property
     def _whole(self) -> View:

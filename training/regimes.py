@@ -19,6 +19,8 @@ MOST = 8
 """The largest number of regimes that is tried."""
 # Distances are compared in whole numbers, and settings are cut to -GRID..2 GRID: three of them stay below 2**24.
 LOWEST, HIGHEST = -float(GRID), 2.0 * GRID
+UNCLEAR = (GRID / 16) ** 2
+"""Without all settings, regimes whose squared distance on the grid is within this of the nearest one's may be meant."""
 # More regimes are worth having if the sensors' variance within regimes falls by more than this factor.
 _WORTH = 1.1
 _SAMPLE = 20_000
@@ -75,12 +77,23 @@ class Regimes:
 
     def of(self, settings: FloatArray) -> NDArray[np.int64]:
         """The regime of each row of float32 [..., settings]; a missing setting counts for no regime."""
+        return np.asarray(np.argmin(self._distances(settings), axis=-1), dtype=np.int64)
+
+    def unclear(self, settings: FloatArray) -> NDArray[np.bool_]:
+        """Whether several regimes may be meant, as a setting that tells them apart is missing; bool [...]."""
+        distances = self._distances(settings)
+        margin = np.where(np.isnan(settings).any(axis=-1, keepdims=True), np.float32(UNCLEAR), np.float32(0))
+        meant = distances <= distances.min(axis=-1, keepdims=True) + margin
+        return np.asarray(np.count_nonzero(meant, axis=-1) > 1)
+
+    def _distances(self, settings: FloatArray) -> FloatArray:
+        """Squared distances to each centre, less what is the same for all, float32 [..., regimes]."""
         missing = np.isnan(settings)
         present = np.where(missing, np.float32(0), np.float32(1))
         raw = np.clip(np.where(missing, np.float32(0), settings), np.float32(-LARGEST), np.float32(LARGEST))
         grid = np.rint(np.clip((raw - self.offset) * self.scale, np.float32(LOWEST), np.float32(HIGHEST)))
-        distances = np.matmul(grid * present, -2 * self.centres.T) + np.matmul(present, self.centres.T**2)
-        return np.asarray(np.argmin(distances, axis=-1), dtype=np.int64)
+        squares = np.matmul(present, self.centres.T**2)
+        return np.asarray(np.matmul(grid * present, -2 * self.centres.T) + squares, dtype=np.float32)
 
 
 def _variance_within(sensors: NDArray[np.float64], regime: NDArray[np.int32]) -> float:

@@ -61,7 +61,7 @@ def candidates(task: Task) -> dict[str, Pipeline]:
         "shipped: two boostings, six networks": SHIPPED,
     }
     others = {"one raw row, random forest": _random_forest(task), "nine filters, linear": _linear(task)}
-    return others | {name: task.recipe(recipe).pipeline() for name, recipe in found.items()}
+    return others | {name: task.recipe(recipe).pipeline_for_whole_windows() for name, recipe in found.items()}
 
 
 def search(data: Dataset, directory: Path, progress: Progress, jobs: int) -> str:

@@ -1,43 +1,39 @@
-"""Disturbed copies are what devices meet: short histories, gaps, silent fields; the newest message stays."""
+"""Torn copies are what devices meet: short histories, gaps, lost messages; the newest message stays."""
 
 import numpy as np
 
 from tests.training.conftest import wearing_engines
-from training.augmentation import disturbed_copies
+from training.augmentation import SHARE, torn_copies
+from training.experts import Experts
 from training.features import WindowFeatures
 from training.windows import windows
 
 
-def test_copies_lack_something_and_keep_the_newest_message():
-    x = windows(wearing_engines([300]), 50)
-    known = np.arange(60, 300)
-    rows, copies = disturbed_copies(x, known, cycle=0)
-    assert len(rows) == len(set(rows.tolist())) == int(0.05 * 240)
-    assert set(rows.tolist()) <= set(known.tolist())
-    assert np.isnan(copies).any(axis=(1, 2)).all()
+def test_every_copy_is_torn_and_keeps_its_newest_message():
+    x = windows(wearing_engines([300, 40]), 50)
+    rows, copies = torn_copies(x, cycle=0)
+    assert len(rows) == len(set(rows.tolist())) == int(SHARE * 338)
     np.testing.assert_array_equal(copies[:, -1, 0], x[rows, -1, 0])
     there = ~np.isnan(copies)
     np.testing.assert_array_equal(copies[there], x[rows][there])
+    experts, features = Experts(None, None, window=50), WindowFeatures().fit(x)
+    assert experts.are_whole(features.counts(x)).all()
+    assert not experts.are_whole(features.counts(copies)).any()
+
+
+def test_copies_lack_beginnings_middles_and_single_values():
+    x = windows(wearing_engines([400]), 50)
+    rows, copies = torn_copies(x, cycle=0)
+    old = rows >= 60
+    there = ~np.isnan(copies[old, :, 0])
+    assert there.any(axis=1).all()
+    assert 0.3 < (~there[:, 0]).mean() < 0.8
+    assert ((~there).any(axis=1) & there[:, 0]).any()
+    silent = np.isnan(copies[old]).all(axis=1).any(axis=1)
+    assert 0.1 < silent.mean() < 0.4
 
 
 def test_the_same_rows_give_the_same_copies():
     x = windows(wearing_engines([300]), 50)
-    first, second = (disturbed_copies(x, np.arange(300), cycle=0) for _ in range(2))
+    first, second = (torn_copies(x, cycle=0) for _ in range(2))
     np.testing.assert_array_equal(first[1], second[1])
-
-
-def test_a_gap_is_filled_from_its_neighbours_not_from_the_whole_window():
-    engines = wearing_engines([300], seed=4)
-    x = windows(engines, 50)
-    features = WindowFeatures().fit(x)
-    gapped = x[[295]].copy()
-    gapped[:, -11:-1] = np.nan
-    healthy = features.transform(x[[100]])[0, :-2]
-    whole, filled = features.transform(x[[295]])[0, :-2], features.transform(gapped)[0, :-2]
-    assert np.abs(filled - whole).mean() < 0.25 * np.abs(healthy - whole).mean()
-
-
-def test_how_many_messages_a_window_holds_is_a_feature():
-    x = windows(wearing_engines([60]), 50)
-    features = WindowFeatures().fit(x)
-    assert features.transform(x)[[0, 9, 59], -1].tolist() == [1, 10, 50]

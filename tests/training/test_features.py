@@ -115,3 +115,23 @@ def test_a_missing_value_counts_as_the_usual_one():
     holed = x.copy()
     holed[0, 10:20, 6] = np.nan
     assert np.abs(features.transform(holed) - features.transform(x)).max() < 0.5
+
+
+def test_a_value_whose_regime_cannot_be_told_counts_as_missing():
+    features = fitted(3)
+    x = windows(wearing_engines([300], seed=6, regimes=3), W)[[120]]
+    told, untold, without = x.copy(), x.copy(), x.copy()
+    told[:, 15:25, 1] = np.nan
+    untold[:, 15:25, 1:3] = np.nan
+    without[:, 15:25, 1:] = np.nan
+    np.testing.assert_array_equal(features.transform(told), features.transform(x))
+    np.testing.assert_array_equal(features.transform(untold), features.transform(without))
+    assert np.abs(features.transform(untold) - features.transform(x))[0, :-2].max() < 1
+
+
+def test_chosen_rows_have_the_features_that_they_have_among_all():
+    features = fitted(3)
+    x = windows(wearing_engines([200], seed=8, regimes=3), W)
+    rows = np.array([150, 3, 70])
+    np.testing.assert_array_equal(features.transform(x, rows), features.transform(x)[rows])
+    np.testing.assert_array_equal(features.counts(x), features.transform(x)[:, -2:])

@@ -13,8 +13,8 @@ from training.search import search
 def two_candidates(monkeypatch):
     def candidates(task):
         return {
-            "trees": dataclasses.replace(QUICK, networks=0, boosted=1).pipeline(),
-            "network": dataclasses.replace(QUICK, networks=1, boosted=0).pipeline(),
+            "trees": dataclasses.replace(QUICK, networks=0, boosted=1).pipeline_for_whole_windows(),
+            "network": dataclasses.replace(QUICK, networks=1, boosted=0).pipeline_for_whole_windows(),
         }
 
     monkeypatch.setattr(training.search, "candidates", candidates)

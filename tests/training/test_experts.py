@@ -1,0 +1,72 @@
+"""Whole windows and torn ones are answered by different models, in Python and in the graph alike."""
+
+import numpy as np
+import pytest
+
+from scoring.model import Model
+from training.experts import Experts
+from training.export import export, predict_by_graph
+
+
+@pytest.mark.parametrize(
+    ("cycle", "messages", "whole"),
+    [
+        (1, 1, True),
+        (30, 30, True),
+        (30, 20, False),
+        (300, 50, True),
+        (300, 45, True),
+        (300, 44, False),
+        (300, 1, False),
+    ],
+)
+def test_a_window_is_whole_if_it_holds_nearly_all_messages_that_it_could(cycle, messages, whole):
+    features = np.array([[0.5, cycle, messages]], dtype=np.float32)
+    assert Experts(None, None, window=50).are_whole(features).tolist() == [whole]
+
+
+@pytest.fixture
+def torn_windows(small_test):
+    torn = small_test.windows()[small_test.trajectories.cycles > 60]
+    torn[:, :30] = np.nan
+    return torn
+
+
+def test_each_kind_has_its_own_model_and_its_own_calibration(small_fitted, small_test, torn_windows):
+    features, experts = small_fitted.pipeline
+    whole = features.transform(small_test.windows())
+    np.testing.assert_array_equal(experts.predict(whole), experts.whole.predict(whole))
+    np.testing.assert_array_equal(experts.predict_proba(whole), experts.whole.predict_proba(whole))
+    torn = features.transform(torn_windows)
+    np.testing.assert_array_equal(experts.predict(torn), experts.torn.predict(torn))
+    np.testing.assert_array_equal(experts.predict_proba(torn), experts.torn.predict_proba(torn))
+    assert experts.torn.calibration.intervals is not experts.whole.calibration.intervals
+
+
+def test_a_batch_of_both_kinds_gets_for_each_window_what_it_gets_alone(
+    small_fitted, small_training, small_test, torn_windows
+):
+    model = Model(export("tiny", small_fitted, small_training, {}))
+    whole = small_test.windows()[-20:]
+    mixed = np.stack([whole, torn_windows[-20:]], axis=1).reshape(40, 50, 25)
+    probabilities, rul = predict_by_graph(model, mixed)
+    for start, alone in ((0, whole), (1, torn_windows[-20:])):
+        expected = predict_by_graph(model, alone)
+        np.testing.assert_allclose(probabilities[start::2], expected[0], atol=1e-6)
+        np.testing.assert_allclose(rul[start::2], expected[1], atol=1e-4)
+
+
+def test_an_engine_known_only_from_its_last_messages_is_seen_to_be_worn(small_fitted, small_test):
+    features, experts = small_fitted.pipeline
+    last = small_test.windows()[small_test.last]
+    last[:, :40] = np.nan
+    assert experts.predict_median(features.transform(last)).max() < 60
+
+
+def test_intervals_are_wider_where_less_is_known(small_fitted):
+    whole, torn = (
+        each.calibration.intervals for each in (small_fitted.pipeline[-1].whole, small_fitted.pipeline[-1].torn)
+    )
+    median = np.linspace(20, 100, 50, dtype=np.float32)
+    width = [np.subtract(*each.around(median)[::-1]).mean() for each in (whole, torn)]
+    assert width[0] < width[1]

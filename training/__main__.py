@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import signal
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
@@ -16,6 +17,7 @@ from scoring.model import Model
 from training.card import overview
 from training.console import note, say
 from training.dataset import Dataset, default_directory, load_test, load_training
+from training.decision import Costs
 from training.errors import DataError, TrainingError
 from training.evaluation import Figures, evaluate
 from training.export import export, predict_by_graph, verify
@@ -25,7 +27,7 @@ from training.labels import Classes
 from training.recipe import Recipe
 from training.report import report
 from training.search import search
-from training.shipping import ship
+from training.shipping import cross_validation, ship
 from training.table import load_table
 from training.task import CMAPSS, Task, read_task
 
@@ -33,6 +35,8 @@ from training.task import CMAPSS, Task, read_task
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; 0 if it did what was asked, 2 if it could not, with one line on stderr that says why."""
     options = _parser().parse_args(arguments)
+    # Whoever ends a long search or fit by SIGTERM wants what Ctrl-C does: results kept, no process left behind.
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         options.command(options)
     except KeyboardInterrupt:
@@ -41,6 +45,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (TrainingError, ScoringError, OSError) as error:
         note(f"error: {error}")
         return 2
+    finally:
+        signal.signal(signal.SIGTERM, before)
     return 0
 
 
@@ -73,6 +79,13 @@ def _parser() -> argparse.ArgumentParser:
         "--beside",
         type=Path,
         help="directory of other engines, such as simulated ones, whose sensors are shown beside these",
+    )
+    usual = Costs()
+    reporting.add_argument(
+        "--failure-cost", type=float, default=usual.failure, help=f"of a failure in service; default: {usual.failure:g}"
+    )
+    reporting.add_argument(
+        "--removal-cost", type=float, default=usual.removal, help=f"of a removal in time; default: {usual.removal:g}"
     )
     reporting.set_defaults(command=_report)
 
@@ -143,7 +156,7 @@ def _fit(options: argparse.Namespace) -> None:
     recipe = data.task.recipe(Recipe())
     note(f"{data.name}: {data.trajectories.engines} engines, {len(data.rul)} cycles")
     fitted = fit(recipe, data, note)
-    figures = {"cross-validation": fitted.figures.as_dict()}
+    figures = {"cross-validation": cross_validation(recipe, data, fitted)}
     shown = {"cross-validation": fitted.figures}
     checked = data.windows()
     try:
@@ -186,12 +199,13 @@ def _evaluate(options: argparse.Namespace) -> None:
 
 
 def _report(options: argparse.Namespace) -> None:
+    costs = Costs(options.failure_cost, options.removal_cost)
     content = _read(options.model)
     beside = None
     if options.beside is not None:
         others = argparse.Namespace(**{**vars(options), "data": options.beside})
         beside = (_training(options), _training(others))
-    report(content, _test(options), options.out, note, beside)
+    report(content, _test(options), options.out, note, beside, costs)
     say(f"{options.out / 'report.html'}, with its drawings and figures.json beside it")
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from training.dataset import Dataset
+from training.errors import DataError
 
 RECALL = 0.95
 """The share of cycles of the shortest class in which the alert must be on."""
@@ -87,53 +89,83 @@ class Costs:
     failure: float = 10.0
     removal: float = 1.0
 
+    def __post_init__(self) -> None:
+        if not (0 < self.removal < np.inf and 0 < self.failure < np.inf):
+            raise DataError(f"a failure at {self.failure:g} and a removal at {self.removal:g}: give costs above 0")
+
 
 @dataclass(frozen=True)
-class Policy:
-    """A rule for removing engines, with what it costs in the long run.
+class Rule:
+    """A rule for removing engines, and what came of it.
 
     Attributes:
-        name: The rule.
-        cost: Per 1,000 cycles flown.
+        kind: `probability`: remove when that of the shortest class reaches a threshold; `age`: remove after so many
+            cycles; `failure`: never remove.
+        at: The threshold, or the age in cycles; 0 for `failure`.
         failures: Share of engines that fail in service.
+        flown: Cycles that an engine is in service, on average.
         wasted: Cycles that removed engines could still have flown, on average.
     """
 
-    name: str
-    cost: float
+    kind: str
+    at: float
     failures: float
+    flown: float
     wasted: float
 
+    @property
+    def name(self) -> str:
+        """The rule in words."""
+        return {
+            "probability": f"remove when the probability reaches {self.at:.2f}",
+            "age": f"remove after {self.at:.0f} cycles",
+            "failure": "run to failure",
+        }[self.kind]
 
-def policies(probability: NDArray[np.float32], data: Dataset, costs: Costs) -> list[Policy]:
-    """Policies from the cheapest on: removal at the first alert by threshold, at a fixed age, or at failure.
+    def cost(self, costs: Costs) -> float:
+        """What an engine costs per 1,000 cycles flown, in the long run.
 
-    The long-run cost is the mean cost of an engine divided by its mean life in service (R. Barlow, L. Hunter, "Optimum
-    preventive maintenance policies", Operations Research 8(1), 1960).
+        The mean cost of an engine divided by its mean life in service (R. Barlow, L. Hunter, "Optimum preventive
+        maintenance policies", Operations Research 8(1), 1960).
+        """
+        mean = self.failures * costs.failure + (1 - self.failures) * costs.removal
+        return mean / self.flown * 1000
+
+
+def rules(probability: NDArray[np.float32], data: Dataset) -> list[Rule]:
+    """Removal at the first alert by threshold, at a fixed age, and at failure, each with what came of it.
 
     Args:
         probability: float32 [rows], of the shortest class, for engines that the predicting model had not seen.
         data: Engines that ran to failure.
-        costs: What failing and removing cost.
-
-    Returns:
-        The cheapest threshold, the cheapest fixed age, and running to failure, sorted by cost.
     """
     lengths, starts = data.trajectories.lengths, np.append(0, data.last[:-1] + 1)
 
-    def judged(name: str, removed: NDArray[np.int64]) -> Policy:
-        """A policy by the cycle after which it removes each engine; beyond its life: it fails."""
+    def judged(kind: str, at: float, removed: NDArray[np.int64]) -> Rule:
+        """A rule by the cycle after which it removes each engine; beyond its life: it fails."""
         failed = removed >= lengths
         flown = np.minimum(removed, lengths)
-        cost = np.where(failed, costs.failure, costs.removal).mean() / flown.mean() * 1000
         wasted = (lengths - flown)[~failed].mean() if (~failed).any() else 0.0
-        return Policy(name, float(cost), float(failed.mean()), float(wasted))
+        return Rule(kind, at, float(failed.mean()), float(flown.mean()), float(wasted))
 
-    by_alert = []
+    found = []
     for threshold in _THRESHOLDS:
         on = probability >= threshold
         first = np.array([np.argmax(np.append(on[s : s + n], True)) + 1 for s, n in zip(starts, lengths, strict=True)])
-        by_alert.append(judged(f"remove when the probability reaches {threshold:.2f}", first))
-    by_age = [judged(f"remove after {age} cycles", np.full(len(lengths), age)) for age in range(50, lengths.max(), 5)]
-    best = [min(each, key=lambda policy: policy.cost) for each in (by_alert, by_age) if each]
-    return sorted([*best, judged("run to failure", lengths)], key=lambda policy: policy.cost)
+        found.append(judged("probability", float(threshold), first))
+    found += [judged("age", float(age), np.full(len(lengths), age)) for age in range(50, lengths.max(), 5)]
+    return [*found, judged("failure", 0.0, lengths)]
+
+
+def cheapest(found: Sequence[Rule], costs: Costs) -> list[Rule]:
+    """The cheapest rule of each kind, the cheapest first.
+
+    Args:
+        found: What `rules` found.
+        costs: What failing and removing cost.
+    """
+    best: dict[str, Rule] = {}
+    for rule in found:
+        if rule.kind not in best or rule.cost(costs) < best[rule.kind].cost(costs):
+            best[rule.kind] = rule
+    return sorted(best.values(), key=lambda rule: rule.cost(costs))

@@ -173,6 +173,19 @@ def errors_by_age(missed: FloatArray, right: NDArray[np.bool_], cycles: NDArray[
     return figure
 
 
+def costs_by_threshold(thresholds: list[float], by_threshold: list[float], others: dict[str, float]) -> Figure:
+    """What engines cost if they are removed at a probability, by that probability, and by other rules as lines."""
+    figure, (axis,) = panels(size=(6.4, 3.6))
+    axis.plot(thresholds, by_threshold, color=BLUE, lw=1.8, label="remove at a probability")
+    for (name, cost), colour in zip(others.items(), (ORANGE, RED), strict=False):
+        axis.axhline(cost, color=colour, lw=1.2, label=name)
+    axis.set_yscale("log")
+    axis.set_xlabel("probability at which an engine is removed")
+    axis.set_ylabel("cost for 1,000 cycles flown")
+    axis.legend()
+    return figure
+
+
 def bars(values: dict[str, float], label: str, colour: str = BLUE) -> Figure:
     """Horizontal bars, in the order given, from the top."""
     figure, (axis,) = panels(size=(6.4, 0.6 + 0.24 * len(values)))

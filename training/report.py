@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from scoring.explain import explain
@@ -19,7 +20,8 @@ from scoring.signature import DRIFT_KEY
 from training import plots
 from training.comparison import side_by_side
 from training.dataset import Dataset
-from training.decision import alerts
+from training.decision import Costs, Rule, alerts, cheapest
+from training.errors import DataError
 from training.evaluation import Figures, evaluate
 from training.export import metadata, predict_by_graph
 from training.labels import Classes
@@ -46,8 +48,13 @@ td + td, th + th {{ text-align: right; font-variant-numeric: tabular-nums; }}
 """
 
 
-def report(
-    content: bytes, data: Dataset, out: Path, progress: Progress, beside: tuple[Dataset, Dataset] | None = None
+def report(  # noqa: PLR0913, PLR0917
+    content: bytes,
+    data: Dataset,
+    out: Path,
+    progress: Progress,
+    beside: tuple[Dataset, Dataset] | None = None,
+    costs: Costs | None = None,
 ) -> dict[str, Any]:
     """Write report.html, its drawings and figures.json into a directory.
 
@@ -57,6 +64,7 @@ def report(
         out: The directory; it is made if need be.
         progress: Is told what is being done.
         beside: Two sets of engines that ran to failure, whose sensors are shown side by side; None: leave that out.
+        costs: What a failure and a removal cost; None: the usual ones.
 
     Returns:
         What figures.json holds.
@@ -86,6 +94,17 @@ def report(
         "change of macro-F1": changes,
         "importance": importance,
     }
+    costs = Costs() if costs is None else costs
+    # What came of each rule in cross-validation: test engines do not run to failure.
+    validated: Any = signature.figures.get("cross-validation", {})
+    if "rules" not in validated:
+        raise DataError(f"{signature.name} does not say what came of removing engines; make it by this version's `fit`")
+    rules = [Rule(**each) for each in validated["rules"]]
+    everything["removal"] = {
+        rule.name: {"cost for 1,000 cycles": rule.cost(costs), "share that fails": rule.failures, "wasted": rule.wasted}
+        for rule in cheapest(rules, costs)
+    }
+    everything["costs"] = asdict(costs)
     if beside is not None:
         everything["these engines beside those"] = side_by_side(*beside)
     progress("drawing")
@@ -103,6 +122,7 @@ def report(
         "coverage": plots.coverage(figures.coverage_by_class, signature.interval),
         "age": plots.errors_by_age(missed, labels == found, data.trajectories.cycles),
         "importance": plots.bars(importance, "share of probability that the sensor moves, mean"),
+        "costs": _costs(rules, costs),
     }
     out.mkdir(parents=True, exist_ok=True)
     images = {name: plots.png(figure) for name, figure in drawings.items()}
@@ -111,6 +131,15 @@ def report(
     (out / "report.html").write_text(_page(model, data, figures, everything, images), encoding="utf-8")
     (out / "figures.json").write_text(json.dumps(everything, indent=2) + "\n", encoding="utf-8")
     return everything
+
+
+def _costs(rules: list[Rule], costs: Costs) -> Figure:
+    by_probability = [rule for rule in rules if rule.kind == "probability"]
+    return plots.costs_by_threshold(
+        [rule.at for rule in by_probability],
+        [rule.cost(costs) for rule in by_probability],
+        {rule.name: rule.cost(costs) for rule in cheapest(rules, costs) if rule.kind != "probability"},
+    )
 
 
 def _importance(model: Model, windows: FloatArray) -> dict[str, float]:
@@ -168,6 +197,10 @@ def _page(model: Model, data: Dataset, figures: Figures, everything: dict[str, A
         _image(images, "residuals"),
         "<h2>Are probabilities and intervals honest?</h2>",
         f'<div class="columns">{_image(images, "reliability")}{_image(images, "coverage")}</div>',
+        "<h2>When to remove an engine</h2>",
+        f"<p>The cheapest rule of each kind, in cross-validation, if a failure in service costs "
+        f"{everything['costs']['failure']:g} and a removal in time {everything['costs']['removal']:g}.</p>",
+        f'<div class="columns">{_image(images, "costs")}{_rows(everything["removal"], "rule")}</div>',
         "<h2>Young engines</h2>",
         _image(images, "age"),
         "<p>Engines in mid-life of which the device has seen only so many messages:</p>",

@@ -12,7 +12,7 @@ from scoring.model import Model
 from training.bootstrap import engine_intervals
 from training.card import card, overview
 from training.dataset import Dataset, joined, load_test, load_training
-from training.decision import Costs, alerts, policies
+from training.decision import alerts, rules
 from training.evaluation import evaluate
 from training.export import export, predict_by_graph, verify
 from training.fitting import Fitted, Progress, fit
@@ -60,7 +60,7 @@ def ship(directory: Path, out: Path, progress: Progress, jobs: int) -> dict[str,
 
 def shipped_model(recipe: Recipe, data: Dataset, tests: list[Dataset], fitted: Fitted) -> bytes:
     """The ONNX file of a fitted model, with its figures on the test sets in its signature."""
-    figures: dict[str, Any] = {"cross-validation": _cross_validation(recipe, data, fitted)}
+    figures: dict[str, Any] = {"cross-validation": cross_validation(recipe, data, fitted)}
     draft = Model(export("draft", fitted, data, {}))
     for test in tests:
         windows = test.windows()
@@ -75,13 +75,18 @@ def shipped_model(recipe: Recipe, data: Dataset, tests: list[Dataset], fitted: F
     return export(data.name.lower(), fitted, data, _plain(figures))
 
 
-def _cross_validation(recipe: Recipe, data: Dataset, fitted: Fitted) -> dict[str, Any]:
+def cross_validation(recipe: Recipe, data: Dataset, fitted: Fitted) -> dict[str, Any]:
+    """What cross-validation says of a fitted model, for its signature: figures, alerts, rules for removing engines."""
     soon = fitted.probabilities[:, 0]
-    return {
-        **fitted.figures.as_dict(),
-        "alerts": asdict(alerts(soon, data, recipe.classes.edges[0], fitted.alert)),
-        "policies": [asdict(each) for each in policies(soon, data, Costs())],
-    }
+    figures: dict[str, Any] = _plain(
+        {
+            **fitted.figures.as_dict(),
+            "torn": fitted.torn,
+            "alerts": asdict(alerts(soon, data, recipe.classes.edges[0], fitted.alert)),
+            "rules": [asdict(each) for each in rules(soon, data)],
+        }
+    )
+    return figures
 
 
 def _plain(value: Any) -> Any:  # noqa: ANN401 - whatever figures hold

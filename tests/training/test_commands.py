@@ -43,12 +43,25 @@ def test_the_data_are_found_by_cmapss_dir(model, small, monkeypatch, capsys):
     assert main(["evaluate", str(model), "--subset", "TINY"]) == 0
 
 
+def test_the_report_weighs_what_a_failure_and_a_removal_cost(model, small, tmp_path):
+    rules = {}
+    for failure in ("0.5", "100"):
+        out = tmp_path / failure
+        costs = ["--failure-cost", failure, "--removal-cost", "1"]
+        assert main(["report", str(model), "--data", str(small), "--subset", "TINY", "--out", str(out), *costs]) == 0
+        rules[failure] = list(json.loads((out / "figures.json").read_text())["removal"])
+        assert f"costs {failure} and a removal in time 1" in (out / "report.html").read_text()
+    assert rules["0.5"][0] == "run to failure"
+    assert rules["100"][-1] == "run to failure"
+
+
 @pytest.mark.parametrize(
     ("arguments", "complaint"),
     [
         (["fit", "--data", "nowhere", "--out", "x.onnx"], "nowhere has neither train_FD003.txt"),
         (["evaluate", "nothing.onnx"], "nothing.onnx cannot be read"),
         (["fit", "--out", "x.onnx", "--edges", "3", "2", "1"], "rising"),
+        (["report", "x.onnx", "--failure-cost", "-1"], "give costs above 0"),
         (["fetch", "--url", "ftp://x"], "neither http"),
     ],
 )

@@ -5,7 +5,7 @@ import pytest
 
 from tests.training.conftest import wearing_engines
 from training.dataset import Dataset
-from training.decision import Costs, alert_threshold, alerts, policies
+from training.decision import Costs, alert_threshold, alerts, cheapest, rules
 from training.labels import remaining_useful_life
 
 
@@ -42,18 +42,30 @@ def test_an_alert_that_is_never_raised_has_no_precision_and_no_lead_time(data):
     assert (judged.recall, judged.precision, judged.lead) == (0.0, None, None)
 
 
-def test_a_perfect_prediction_is_the_cheapest_policy_and_wastes_least(data):
+def test_a_perfect_prediction_is_the_cheapest_rule_and_wastes_least(data):
     probability = (1 - data.rul / 200).astype(np.float32)
-    best, *others = policies(probability, data, Costs(failure=10, removal=1))
+    costs = Costs(failure=10, removal=1)
+    best, *others = cheapest(rules(probability, data), costs)
     assert best.name.startswith("remove when the probability reaches")
     assert best.failures == 0
     assert best.wasted <= 4
-    assert best.cost == pytest.approx(1 / (420 / 3 - best.wasted) * 1000)
+    assert best.cost(costs) == pytest.approx(1 / (420 / 3 - best.wasted) * 1000)
     assert [each.name for each in others][-1] == "run to failure"
-    assert others[-1].cost == pytest.approx(10 / (420 / 3) * 1000)
+    assert others[-1].cost(costs) == pytest.approx(10 / (420 / 3) * 1000)
 
 
 def test_where_failing_costs_no_more_than_removing_engines_run_to_failure(data):
     probability = np.where(data.rul <= 60, 0.9, 0.1).astype(np.float32)
-    cheapest = policies(probability, data, Costs(failure=1, removal=1))[0]
-    assert cheapest.failures == 1.0
+    best = cheapest(rules(probability, data), Costs(failure=1, removal=1))[0]
+    assert best.failures == 1.0
+
+
+def test_the_dearer_a_failure_the_earlier_an_engine_is_removed(data):
+    # Of the third engine the model is never as sure: who waits to be sure of the others sees it fail.
+    sure = np.where(data.trajectories.units == 3, 0.5, 1.0)
+    probability = (sure * np.maximum(0, 1 - data.rul / 60)).astype(np.float32)
+    found = rules(probability, data)
+    cautious, bold = (cheapest(found, Costs(failure=failure, removal=1))[0] for failure in (1000, 1.2))
+    assert cautious.failures == 0
+    assert bold.failures == pytest.approx(1 / 3)
+    assert cautious.wasted > bold.wasted

@@ -24,7 +24,7 @@ def written(small_model, small_test, tmp_path_factory):
 
 def test_the_report_is_one_file_that_needs_no_other(written):
     page = (written / "report.html").read_text()
-    assert page.count("<img ") == 8
+    assert page.count("<img ") == 9
     assert not re.findall(r'(?:src|href)="(?!data:)', page)
     assert "nan" not in re.sub(r"base64,[^\"]*", "", page).lower()
 
@@ -40,6 +40,7 @@ def test_the_drawings_lie_beside_it(written):
         "coverage",
         "age",
         "importance",
+        "costs",
     } == drawings
     assert all(path.read_bytes().startswith(b"\x89PNG") for path in written.glob("*.png"))
 

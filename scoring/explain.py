@@ -33,8 +33,9 @@ def explain(model: Model, window: FloatArray, count: int = 3) -> list[Influence]
 
     Each field in turn is taken out of the whole window, and the prediction compared with the one of the full window:
     explaining by removal (M. Robnik-Sikonja, I. Kononenko, "Explaining classifications for individual instances", IEEE
-    TKDE 20(5), 2008), in one call of the model. The model replaces what is missing by what is usual. Fields that the
-    model cannot do without (the cycle, and the settings that its signature's data name) stay.
+    TKDE 20(5), 2008), in one call of the model. The model replaces what is missing by what is usual. No message is
+    taken out, so a model that answers windows with missing messages in another way does not do so here. Fields that
+    the model cannot do without (the cycle, and the settings that its signature's data name) stay.
 
     Args:
         model: The model that predicts.

@@ -37,7 +37,7 @@ _WORN = 150
 
 
 def candidates(task: Task) -> dict[str, Pipeline]:
-    """The pipelines that are compared for a task, by name, none fitted."""
+    """The pipelines for whole windows that are compared for a task, by name, none fitted."""
     tree = Recipe(boosted=1, networks=0)
     network = Recipe(boosted=0, networks=1)
     found = {
@@ -60,8 +60,13 @@ def candidates(task: Task) -> dict[str, Pipeline]:
         "default: one boosting, three networks": Recipe(),
         "shipped: two boostings, six networks": SHIPPED,
     }
+    pipelines = {name: task.recipe(recipe).pipeline_for_whole_windows() for name, recipe in found.items()}
+    coarse = task.recipe(SHIPPED).pipeline_for_whole_windows()
+    prognosis = coarse[-1]
+    coarse.set_params(prognosis__classifiers=(*prognosis.classifiers, *prognosis.graders), prognosis__graders=())
+    pipelines["shipped, but networks of the classes, not of finer grades"] = coarse
     others = {"one raw row, random forest": _random_forest(task), "nine filters, linear": _linear(task)}
-    return others | {name: task.recipe(recipe).pipeline_for_whole_windows() for name, recipe in found.items()}
+    return others | pipelines
 
 
 def search(data: Dataset, directory: Path, progress: Progress, jobs: int) -> str:

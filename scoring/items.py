@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
 
 from scoring.errors import InvalidTelemetry
@@ -26,6 +28,8 @@ class ItemParser:
             signature: Names the fields.
             engine: The engine of records that name none; "": each must name its own.
         """
+        self.field_names = signature.field_names
+        """The model's fields, in order."""
         self._sender = Sender(engine, is_module=True)
         self._remembers = bool(signature.cycle)
         self._records = TelemetryParser(signature.field_names, signature.cycle)
@@ -42,7 +46,7 @@ class ItemParser:
             InvalidTelemetry: The whole body is unusable: its encoding, JSON or shape.
         """
         payload = decode(body)
-        return [self._parsed(candidate) for candidate in listed(payload, most)], isinstance(payload, list)
+        return self.check_each(listed(payload, most)), isinstance(payload, list)
 
     def parse_line(self, line: bytes) -> Item:
         """Parse one line of a stream.
@@ -52,32 +56,46 @@ class ItemParser:
         """
         return self.check(decode(line))
 
-    def check(self, candidate: object) -> Item:
+    def check_each(self, candidates: Iterable[object], sender: Sender | None = None) -> list[Item | InvalidTelemetry]:
+        """Check decoded objects; one that fails comes back as its error.
+
+        Args:
+            candidates: Records and windows.
+            sender: Who sent them, where that is known.
+        """
+        checked: list[Item | InvalidTelemetry] = []
+        for candidate in candidates:
+            try:
+                checked.append(self.check(candidate, sender))
+            except InvalidTelemetry as invalid:
+                checked.append(invalid)
+        return checked
+
+    def check(self, candidate: object, sender: Sender | None = None) -> Item:
         """Check one decoded object.
+
+        Args:
+            candidate: A record or a window.
+            sender: Who sent it, where that is known.
 
         Raises:
             InvalidTelemetry: It cannot be scored.
         """
+        sender = sender or self._sender
         if isinstance(candidate, dict) and ROWS in candidate and not self._rows_is_a_field:
             return self._windows.check(candidate)
         if not self._remembers:
-            return self._row(candidate)
-        if isinstance(candidate, dict) and ENGINE not in candidate and not self._sender.device:
+            return self._row(candidate, sender)
+        if isinstance(candidate, dict) and ENGINE not in candidate and not sender.device:
             raise InvalidTelemetry(
                 Reason.MISSING_FIELD,
                 f"the field {ENGINE} is missing; name the engine, or send all of its last messages as `{ROWS}`",
                 ENGINE,
             )
-        return self._records.check(candidate, self._sender)
+        return self._records.check(candidate, sender)
 
-    def _parsed(self, candidate: object) -> Item | InvalidTelemetry:
-        try:
-            return self.check(candidate)
-        except InvalidTelemetry as invalid:
-            return invalid
-
-    def _row(self, candidate: object) -> Window:
+    def _row(self, candidate: object, sender: Sender) -> Window:
         values = np.array([self._records.values(candidate)], dtype=np.float32)
         named = isinstance(candidate, dict) and ENGINE in candidate
-        engine = engine_of(candidate, self._sender) if isinstance(candidate, dict) and named else ""
+        engine = engine_of(candidate, sender) if isinstance(candidate, dict) and named else ""
         return Window(engine, 0, values, np.zeros(1, dtype=np.int64))

@@ -6,6 +6,9 @@ import hashlib
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
+from scoring.signature import Signature
 from scoring.telemetry import CYCLE, ENGINE, Telemetry
 from scoring.window import Window
 
@@ -54,6 +57,21 @@ class Prediction:
             }
         record |= {"WindowFilled": round(self.filled, 4), "Model": self.model, "ModelVersion": self.version}
         return record
+
+
+def columns(signature: Signature) -> dict[str, Any]:
+    """What a record of this model's predictions holds, each key with a value of its kind."""
+    cycle = 1 if signature.cycle else 0
+    return Prediction(
+        id="",
+        telemetry=Telemetry("engine", cycle, np.empty(0, dtype=np.float32)),
+        model=signature.name,
+        version="",
+        filled=1.0,
+        probabilities=dict.fromkeys(signature.classes, 0.0),
+        rul=(0.0, 0.0, 0.0) if signature.interval else (),
+        alert=False,
+    ).record()
 
 
 def prediction_id(telemetry: Telemetry | Window, version: str) -> str:

@@ -267,9 +267,16 @@ def engine_of(record: dict[str, Any], sender: Sender) -> str:
     return engine
 
 
-_KINDS = {dict: "an object", list: "a list", str: "a string", bool: "true or false", float: "a number"}
+_KINDS = {
+    dict: "an object",
+    list: "a list",
+    str: "a string",
+    bool: "true or false",
+    float: "a number",
+    type(None): "null",
+}
 
 
 def kind(value: object) -> str:
     """What a JSON value is, in words."""
-    return _KINDS.get(type(value), "null")
+    return _KINDS.get(type(value)) or f"of type {type(value).__name__}"

@@ -1,0 +1,49 @@
+"""Avro files with messages: what IoT Hub's capture and the module avrowriter write."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, BinaryIO
+
+import fastavro
+
+from scoring.batch.entry import BatchError, Entry
+from scoring.errors import InvalidTelemetry
+from scoring.items import Item, ItemParser
+from scoring.telemetry import ENGINE, MAX_BODY_BYTES, Reason, Sender, decode, listed
+
+
+def read_capture(file: BinaryIO, parser: ItemParser) -> Iterator[Entry]:
+    """Messages from their bodies; the engine is the device that the hub received a message from.
+
+    Raises:
+        BatchError: The file is not Avro, or its records have no body.
+    """
+    try:
+        messages = fastavro.reader(file)
+        for number, message in enumerate(messages, start=1):
+            if not isinstance(message, dict) or "Body" not in message:
+                raise BatchError("its records have no Body; expected the messages that IoT Hub captures")
+            body = message["Body"]
+            if isinstance(body, str):
+                body = body.encode()
+            yield Entry(number, _items(body, _sender(message), parser), body)
+    except (ValueError, EOFError, IndexError, KeyError, TypeError, StopIteration) as error:
+        raise BatchError(f"it is no readable Avro file: {error!r}") from error
+
+
+def _items(body: object, sender: Sender, parser: ItemParser) -> list[Item | InvalidTelemetry]:
+    if not isinstance(body, bytes):
+        return [InvalidTelemetry(Reason.NOT_JSON, "the message has no body")]
+    if len(body) > MAX_BODY_BYTES:
+        return [InvalidTelemetry(Reason.TOO_LARGE, f"the body has more than {MAX_BODY_BYTES} bytes")]
+    try:
+        return parser.check_each(listed(decode(body)), sender)
+    except InvalidTelemetry as invalid:
+        return [invalid]
+
+
+def _sender(message: Mapping[str, Any]) -> Sender:
+    system = message.get("SystemProperties") or {}
+    device = system.get("connectionDeviceId") or message.get(ENGINE) or ""
+    return Sender(str(device), is_module=bool(system.get("connectionModuleId")) or not device)

@@ -1,0 +1,28 @@
+"""Entries: the messages that a file holds, one after the other."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from scoring.errors import InvalidTelemetry, ScoringError
+from scoring.items import Item
+
+
+class BatchError(ScoringError):
+    """Files cannot be scored: one cannot be read or written, or lacks what the model needs."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One message of a file.
+
+    Attributes:
+        number: Which one of the file's, from 1; the line's number where lines are messages.
+        items: What it holds to be scored, or why that cannot be.
+        original: The message as it stands in the file.
+    """
+
+    number: int
+    items: Sequence[Item | InvalidTelemetry]
+    original: object

@@ -1,0 +1,138 @@
+"""A run that can go on where it was interrupted.
+
+Predictions are collected in parts beside the output, each of a fixed number of messages, each put in its place whole.
+A run that finds parts takes them as done: it reads the messages that made them again, so that every engine's history
+is as it was, and scores what follows. At the end the parts become the output.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import fsspec
+
+from scoring.batch.entry import BatchError, Entry
+from scoring.batch.formats import sink
+from scoring.errors import InvalidTelemetry
+
+# A second or two of work, and some MB in memory.
+PART_ENTRIES = 8_192
+# Enough to see what it was; the whole message still stands in its file.
+_ORIGINAL_CHARACTERS = 4_096
+
+
+class Job:
+    """The output of one run, with what is done of it."""
+
+    def __init__(self, url: str, identity: dict[str, Any], columns: dict[str, Any]) -> None:
+        """Prepare an output.
+
+        Args:
+            url: The file to write.
+            identity: What the run depends on; parts of any other are not used.
+            columns: What a record holds.
+
+        Raises:
+            BatchError: The output exists or its name belongs to no format, or there are parts of another run.
+        """
+        self._sink = sink(url)
+        try:
+            self._files, self._path = fsspec.core.url_to_fs(url)
+        except (OSError, ValueError, ImportError) as error:
+            raise BatchError(f"{url} cannot be written: {error}") from error
+        self._columns = columns
+        self._folder = f"{self._path}.parts"
+        self.dead_letters_path = f"{self._path}.deadletter.ndjson"
+        identity = {**identity, "part_entries": PART_ENTRIES}
+        manifest = f"{self._folder}/run.json"
+        if self._files.exists(manifest):
+            if json.loads(self._files.cat_file(manifest)) != json.loads(json.dumps(identity)):
+                raise BatchError(
+                    f"{self._folder} holds parts of a run with another input, model or options; delete it to begin anew"
+                )
+        else:
+            for path in (self._path, self.dead_letters_path):
+                if self._files.exists(path):
+                    raise BatchError(f"{path} exists; delete it, or name another output")
+            if self._files.exists(self._folder):
+                # What is left of a run that ended while it was clearing up.
+                self._files.rm(self._folder, recursive=True)
+            self._files.makedirs(self._folder, exist_ok=True)
+            self._put(manifest, json.dumps(identity).encode())
+        self.done = 0
+        """How many parts are done."""
+        while self._files.exists(self._part(self.done)):
+            self.done += 1
+
+    def write(self, number: int, records: list[dict[str, Any]], dead: list[dict[str, Any]]) -> None:
+        """Put a part in its place; with its predictions there, it is done."""
+        self._put(self._part(number, ".dead"), _lines(dead))
+        self._put(self._part(number), _lines(records))
+        self.done = number + 1
+
+    def finish(self) -> tuple[int, int]:
+        """Make the output, and the file of dead letters if there are any, of the parts.
+
+        Returns:
+            How many predictions and dead letters there are.
+        """
+        unfinished = f"{self._folder}/output"
+        scored = 0
+        with self._files.open(unfinished, "wb", compression=_compression(self._path)) as file:
+            output = self._sink(file, self._columns)
+            for number in range(self.done):
+                records = list(self._records(self._part(number)))
+                output.write(records)
+                scored += len(records)
+            output.close()
+        dead = 0
+        letters = f"{self._folder}/letters"
+        with self._files.open(letters, "wb") as file:
+            for number in range(self.done):
+                content = self._files.cat_file(self._part(number, ".dead"))
+                dead += content.count(b"\n")
+                file.write(content)
+        if dead:
+            self._files.mv(letters, self.dead_letters_path)
+        self._files.mv(unfinished, self._path)
+        self._files.rm(self._folder, recursive=True)
+        return scored, dead
+
+    def _part(self, number: int, kind: str = "") -> str:
+        return f"{self._folder}/{number:08}{kind}.ndjson"
+
+    def _put(self, path: str, content: bytes) -> None:
+        """Write a file that is there whole or not at all."""
+        self._files.pipe_file(f"{path}.new", content)
+        self._files.mv(f"{path}.new", path)
+
+    def _records(self, path: str) -> Iterator[dict[str, Any]]:
+        for line in self._files.cat_file(path).splitlines():
+            yield json.loads(line)
+
+
+def dead_letter(path: str, entry: Entry, invalid: InvalidTelemetry) -> dict[str, Any]:
+    """What is told of a message that cannot be scored."""
+    letter = {"File": path, "Number": entry.number, "Reason": str(invalid.reason), "Detail": invalid.detail}
+    if invalid.field:
+        letter["Field"] = invalid.field
+    original = entry.original
+    if isinstance(original, bytes):
+        try:
+            text = original.decode()
+        except UnicodeDecodeError:
+            return {**letter, "OriginalBase64": base64.b64encode(original[:_ORIGINAL_CHARACTERS]).decode("ascii")}
+    else:
+        text = json.dumps(original, default=str)
+    return {**letter, "Original": text[:_ORIGINAL_CHARACTERS]}
+
+
+def _compression(path: str) -> str | None:
+    return fsspec.utils.infer_compression(path)  # type: ignore[no-any-return]
+
+
+def _lines(records: list[dict[str, Any]]) -> bytes:
+    return "".join(f"{json.dumps(record, separators=(',', ':'))}\n" for record in records).encode()

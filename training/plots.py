@@ -9,6 +9,7 @@ import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 from numpy.typing import NDArray
 
 from training.dataset import Dataset
@@ -78,7 +79,10 @@ def predicted_against_true(median: FloatArray, rul: NDArray[np.int64], last: NDA
     axis.plot([0, cap], [0, cap], color="black", lw=0.8)
     axis.set_xlabel(f"true RUL, cut at {cap:.0f} cycles")
     axis.set_ylabel("predicted RUL (median), cycles")
-    axis.legend(loc="upper left")
+    # A single point of the cloud would hardly be seen.
+    for handle in axis.legend(loc="upper left").legend_handles:
+        if handle is not None:
+            handle.set_alpha(1)
     return figure
 
 
@@ -180,6 +184,9 @@ def costs_by_threshold(thresholds: list[float], by_threshold: list[float], other
     for (name, cost), colour in zip(others.items(), (ORANGE, RED), strict=False):
         axis.axhline(cost, color=colour, lw=1.2, label=name)
     axis.set_yscale("log")
+    axis.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axis.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axis.yaxis.set_minor_locator(NullLocator())
     axis.set_xlabel("probability at which an engine is removed")
     axis.set_ylabel("cost for 1,000 cycles flown")
     axis.legend()

@@ -101,7 +101,11 @@ def report(  # noqa: PLR0913, PLR0917
         raise DataError(f"{signature.name} does not say what came of removing engines; make it by this version's `fit`")
     rules = [Rule(**each) for each in validated["rules"]]
     everything["removal"] = {
-        rule.name: {"cost for 1,000 cycles": rule.cost(costs), "share that fails": rule.failures, "wasted": rule.wasted}
+        rule.name: {
+            "cost for 1,000 cycles": rule.cost(costs),
+            "share that fails": rule.failures,
+            "cycles wasted": rule.wasted,
+        }
         for rule in cheapest(rules, costs)
     }
     everything["costs"] = asdict(costs)
@@ -200,7 +204,7 @@ def _page(model: Model, data: Dataset, figures: Figures, everything: dict[str, A
         "<h2>When to remove an engine</h2>",
         f"<p>The cheapest rule of each kind, in cross-validation, if a failure in service costs "
         f"{everything['costs']['failure']:g} and a removal in time {everything['costs']['removal']:g}.</p>",
-        f'<div class="columns">{_image(images, "costs")}{_rows(everything["removal"], "rule")}</div>',
+        f'<div class="columns">{_image(images, "costs")}{_rows(everything["removal"], "rule", "{:.2f}")}</div>',
         "<h2>Young engines</h2>",
         _image(images, "age"),
         "<p>Engines in mid-life of which the device has seen only so many messages:</p>",
@@ -232,11 +236,11 @@ def _table(rows: dict[str, str]) -> str:
     return f"<table>{cells}</table>"
 
 
-def _rows(rows: dict[str, dict[str, float]], title: str) -> str:
+def _rows(rows: dict[str, dict[str, float]], title: str, form: str = "{:.3f}") -> str:
     names = list(next(iter(rows.values())))
     head = "".join(f"<th>{html.escape(name.replace('_', '-'))}</th>" for name in [title, *names])
     cells = "".join(
-        f"<tr><td>{html.escape(row)}</td>{''.join(f'<td>{values[name]:.3f}</td>' for name in names)}</tr>"
+        f"<tr><td>{html.escape(row)}</td>{''.join(f'<td>{form.format(values[name])}</td>' for name in names)}</tr>"
         for row, values in rows.items()
     )
     return f"<table><tr>{head}</tr>{cells}</table>"

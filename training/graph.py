@@ -14,6 +14,7 @@ from skl2onnx._parse import parse_sklearn
 from skl2onnx.algebra.onnx_ops import (
     OnnxAdd,
     OnnxArgMin,
+    OnnxCast,
     OnnxClip,
     OnnxConcat,
     OnnxDiv,
@@ -120,6 +121,16 @@ def _last_step(estimator: Any) -> Any:
     return estimator[-1] if isinstance(estimator, Pipeline) else estimator
 
 
+def _divided(op: _Ops, numerator: Any, denominator: Any, **names: Any) -> Any:
+    """Divide float32 by way of float64, which rounds to the same as dividing float32 does by IEEE 754.
+
+    ONNX Runtime on 32-bit ARM divides float32 by an estimate of the reciprocal, up to 7e-6 off: enough to round a filled
+    value to another step.
+    """
+    as_double = (op(OnnxCast, each, to=onnx.TensorProto.DOUBLE) for each in (numerator, denominator))
+    return op(OnnxCast, op(OnnxDiv, *as_double), to=onnx.TensorProto.FLOAT, **names)
+
+
 def _floats(values: Any) -> np.ndarray[Any, np.dtype[np.float32]]:
     return np.asarray(values, dtype=np.float32)
 
@@ -159,13 +170,14 @@ def _window_features(scope: Any, operator: Any, container: Any) -> None:
     steps = op(OnnxMul, steps, present)
     over_window = np.asarray([1], dtype=np.int64)
     seen = op(OnnxMax, op(OnnxReduceSum, present, over_window), _floats([1]))
-    usual = op(OnnxRound, op(OnnxDiv, op(OnnxReduceSum, steps, over_window), seen))
+    usual = op(OnnxRound, _divided(op, op(OnnxReduceSum, steps, over_window), seen))
     near = op(OnnxMatMul, features.near_, present)
-    local = op(OnnxRound, op(OnnxDiv, op(OnnxMatMul, features.near_, steps), op(OnnxMax, near, _floats([1]))))
+    local = op(OnnxRound, _divided(op, op(OnnxMatMul, features.near_, steps), op(OnnxMax, near, _floats([1]))))
     filled = op(OnnxWhere, op(OnnxGreater, near, _floats([0])), local, usual)
     filled = op(OnnxWhere, missing, filled, steps)
     filtered = op(OnnxMatMul, op(OnnxTranspose, filled, perm=[0, 2, 1]), features.bank_)
-    filtered = op(OnnxDiv, filtered, features.divisor_)
+    # By powers of two: exact.
+    filtered = op(OnnxMul, filtered, 1 / features.divisor_)
     flat = np.asarray([0, len(features.sensors_) * features.bank_.shape[1]], dtype=np.int64)
     counted = op(OnnxGather, x, np.asarray([features.cycle]), axis=2)
     messages = op(
@@ -268,7 +280,7 @@ def _prognosis(scope: Any, operator: Any, container: Any) -> None:
     power = 1.0 if prognosis.calibration is None else prognosis.calibration.power
     raised = op(OnnxPow, op(OnnxMax, probabilities, _floats([SMALLEST])), _floats([power]))
     total = op(OnnxReduceSum, raised, np.asarray([1], dtype=np.int64))
-    op(OnnxDiv, raised, total, output_names=[operator.outputs[0].onnx_name]).add_to(scope, container)
+    _divided(op, raised, total, output_names=[operator.outputs[0].onnx_name]).add_to(scope, container)
 
     share = _mean(op, operator.inputs[classifiers:])
     median = op(OnnxMul, share, _floats([prognosis.cap]))

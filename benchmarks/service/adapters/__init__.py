@@ -1,0 +1,1 @@
+"""The model behind other servers: as little code as each needs."""

@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 MODEL := out/benchmark/model.onnx
 
-.PHONY: setup demo test check benchmark reliability soak lock clean
+.PHONY: setup demo test check benchmark reliability soak images image-test lock clean
 
 setup: .venv/ready
 
@@ -41,16 +41,35 @@ reliability: setup
 soak: setup $(MODEL)
 	$(BIN)/python -m benchmarks.soak $(MODEL) $(ARGS)
 
+# One of them: make images ARCH=arm32v7
+ARCH ?= amd64 arm64v8 arm32v7
+images:
+	for each in $(ARCH); do images/build.sh $$each || exit; done
+
+# Starts the images on the simulator's edge runtime; one that is missing fails.
+image-test: setup
+	IMAGE_ARCHITECTURES="$(ARCH)" $(BIN)/python -m pytest tests/images
+
 $(MODEL): | setup
 	$(BIN)/python -m training fit --out $(MODEL)
 
 # Universal locks (Python 3.11 to 3.13) with hashes; those of a device and of training are parts of the whole.
 COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-header pyproject.toml
+# What onnxruntime declares but never imports when it scores.
+NOT_ON_A_DEVICE := flatbuffers protobuf
+# What PyPI has no wheel of for armv7l, with what it needs itself.
+FROM_DEBIAN := aiohappyeyeballs aiohttp aiosignal attrs frozenlist idna multidict numpy onnxruntime propcache yarl
 lock: setup
 	$(COMPILE) --all-extras --group development --output-file requirements/development.txt
 	$(COMPILE) --extra edge --constraint requirements/development.txt --output-file requirements/device.txt
 	$(COMPILE) --extra edge --extra training --constraint requirements/development.txt --output-file requirements/training.txt
+	$(COMPILE) --extra edge --constraint requirements/development.txt $(NOT_ON_A_DEVICE:%=--no-emit-package %) \
+		--output-file requirements/image.txt
+	$(COMPILE) --extra edge --constraint requirements/development.txt \
+		$(NOT_ON_A_DEVICE:%=--no-emit-package %) $(FROM_DEBIAN:%=--no-emit-package %) \
+		--output-file requirements/image-arm32v7.txt
+	echo cyclonedx-bom debsbom | tr ' ' '\n' | $(COMPILE:pyproject.toml=-) --output-file requirements/sbom.txt
 
 clean:
 	rm -rf .venv out build *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -10,7 +10,19 @@ from simulator import manifest
 TEMPLATE = Path(__file__).parent.parent / "deployment.template.json"
 
 
-def deployment(model: Path, telemetry: Path, state: Path, rate: float) -> dict[str, Any]:
+# Unless images are run, no registry is asked.
+NO_REGISTRY = "registry.example.com"
+
+
+def deployment(  # noqa: PLR0913 - a device's files and its image
+    model: Path,
+    telemetry: Path,
+    state: Path,
+    rate: float,
+    *,
+    architecture: str = "amd64",
+    registry: str = NO_REGISTRY,
+) -> dict[str, Any]:
     """The deployment manifest, generated from the template as for a real device.
 
     Args:
@@ -18,12 +30,14 @@ def deployment(model: Path, telemetry: Path, state: Path, rate: float) -> dict[s
         telemetry: The C-MAPSS file that telemetrysource replays.
         state: The folder in which the modules keep their state.
         rate: Readings a second for all engines together; 0 for no limit.
+        architecture: Of the images.
+        registry: Where the images are.
     """
     content = manifest.load(
         TEMPLATE,
+        architecture,
         environment={
-            # No image is pulled here, so no registry is asked.
-            "CONTAINER_REGISTRY": "registry.example.com",
+            "CONTAINER_REGISTRY": registry,
             "CONTAINER_REGISTRY_USERNAME": "",
             "CONTAINER_REGISTRY_PASSWORD": "",
             "MODEL_DIR": str(model.parent.resolve()),

@@ -10,6 +10,7 @@ import numpy as np
 import onnxruntime
 
 from scoring.errors import ModelError
+from scoring.noise import without_schema_errors
 from scoring.signature import (
     GOLDEN_KEY,
     INPUT_NAME,
@@ -142,6 +143,7 @@ def _session(content: bytes, origin: str) -> onnxruntime.InferenceSession:
     options.enable_cpu_mem_arena = False
     options.log_severity_level = 3
     try:
-        return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+        with without_schema_errors():
+            return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
     except Exception as error:
         raise ModelError(f"{origin} cannot be loaded by onnxruntime {onnxruntime.__version__}: {error}") from error

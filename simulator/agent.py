@@ -77,6 +77,8 @@ class Module:
         self._prepare = prepare
         self._backoff = backoff
         self._process: asyncio.subprocess.Process | None = None
+        self._launch = Launch([], {})
+        self._signals: set[asyncio.Task[None]] = set()
         self._task: asyncio.Task[None] | None = None
         self._changed = asyncio.Condition()
 
@@ -103,13 +105,18 @@ class Module:
         if self._process is None or self._process.returncode is not None:
             message = f"module {self.spec.name} is {self.status.state}; there is no process to signal"
             raise SimulatorError(message)
-        self._process.send_signal(number)
+        self._signal(self._process, number)
 
     async def until(self, condition: Callable[[Status], bool]) -> Status:
         """Wait until the module's status meets a condition."""
         async with self._changed:
             await self._changed.wait_for(lambda: condition(self.status))
         return self.status
+
+    @property
+    def container(self) -> str:
+        """The name of the container that was started last; "" if the module is a process."""
+        return self._launch.container
 
     def text(self, lines: int | None = None) -> str:
         """What the module has written (its last lines, if a number is given)."""
@@ -118,6 +125,16 @@ class Module:
         text = self.log.read_text(encoding="utf-8", errors="replace")
         return text if lines is None else "".join(text.splitlines(keepends=True)[-lines:])
 
+    def _signal(self, process: asyncio.subprocess.Process, number: int) -> None:
+        if not self._launch.container:
+            process.send_signal(number)
+            return
+        # The process is only the container's client, which cannot pass on SIGKILL.
+        command = [*self._launch.signal, str(int(number)), self._launch.container]
+        task = asyncio.create_task(_run(command))
+        self._signals.add(task)
+        task.add_done_callback(self._signals.discard)
+
     async def _set(self, state: str) -> None:
         async with self._changed:
             self.status.state = state
@@ -125,6 +142,9 @@ class Module:
 
     async def _spawn(self, launch: Launch) -> None:
         self.log.parent.mkdir(parents=True, exist_ok=True)
+        self._launch = launch
+        if launch.clear:
+            await _run(launch.clear)
         with self.log.open("ab") as log:
             try:
                 self._process = await asyncio.create_subprocess_exec(
@@ -208,9 +228,11 @@ class Module:
             except TimeoutError:
                 logger.warning("module %s ignores SIGTERM; it gets SIGKILL", self.spec.name)
                 with contextlib.suppress(ProcessLookupError):
-                    process.kill()
+                    self._signal(process, signal.SIGKILL)
                 await process.wait()
         _end_group(process.pid)
+        if self._launch.clear:
+            await _run(self._launch.clear)
         self.status.pid = None
         self.status.exit_code = process.returncode
 
@@ -219,6 +241,16 @@ def _end_group(pid: int) -> None:
     """End what a module has started itself and left: it goes with the module, as in a container."""
     with contextlib.suppress(ProcessLookupError):
         os.killpg(pid, signal.SIGKILL)
+
+
+async def _run(command: list[str]) -> None:
+    """Run a program of the container engine; that a container is gone already is no error."""
+    process = await asyncio.create_subprocess_exec(
+        *command, stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.PIPE
+    )
+    _, error = await process.communicate()
+    if process.returncode:
+        logger.debug("%s: %s", " ".join(command), error.decode(errors="replace").strip())
 
 
 class Agent:

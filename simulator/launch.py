@@ -26,11 +26,25 @@ class Launch:
     Attributes:
         command: program and arguments.
         environment: all of its variables.
+        container: the name of the container in which the module runs; "" if the process is the module.
+        signal: the command that sends a container a signal, without the signal and the name.
+        clear: the command that takes away what an ended process has left.
     """
 
     command: list[str]
     environment: dict[str, str]
-    folders: list[tuple[PurePosixPath, Path]] = field(default_factory=list)
+    container: str = ""
+    signal: list[str] = field(default_factory=list)
+    clear: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Bind:
+    """A folder of the host that a module finds at a path of its container."""
+
+    container: PurePosixPath
+    host: Path
+    read_only: bool
 
 
 def prepare(spec: ModuleSpec, identity: Mapping[str, str], own_address: str, overrides: Mapping[str, str]) -> Launch:
@@ -45,42 +59,43 @@ def prepare(spec: ModuleSpec, identity: Mapping[str, str], own_address: str, ove
     Raises:
         ManifestError: there is no command, or a bind is not `host:container[:ro]`.
     """
-    folders = _binds(spec)
+    folders = binds(spec)
     environment = {
         name: value for name, value in os.environ.items() if name in INHERITED or name.startswith(INHERITED_PREFIXES)
     }
-    for name, value in {**_created(spec), **spec.environment}.items():
+    for name, value in {**created_environment(spec), **spec.environment}.items():
         environment[name] = _on_host(ANY_ADDRESS.sub(rf"{own_address}:\1", value), folders)
     environment.update(identity)
     environment.update(overrides)
     command = [_on_host(part, folders) for part in _command(spec)]
     if command[0] in {"python", "python3"}:
         command[0] = sys.executable
-    return Launch(command, environment, folders)
+    return Launch(command, environment)
 
 
-def _command(spec: ModuleSpec) -> list[str]:
-    parts: list[str] = []
-    for key in ("Entrypoint", "Cmd"):
-        value = spec.create_options.get(key) or []
-        parts += shlex.split(value) if isinstance(value, str) else value
-    if not parts or not all(isinstance(part, str) for part in parts):
-        message = (
-            f"module {spec.name} has no command: its image is not run here, so its createOptions need "
-            f'Entrypoint or Cmd, such as "Cmd": ["python3", "-m", "modules.{spec.name}"]'
-        )
-        raise ManifestError(message)
-    return parts
+def words(spec: ModuleSpec, key: str) -> list[str]:
+    """`Entrypoint` or `Cmd` of createOptions, word by word."""
+    value = spec.create_options.get(key) or []
+    return shlex.split(value) if isinstance(value, str) else [str(part) for part in value]
 
 
-def _created(spec: ModuleSpec) -> dict[str, str]:
+def created_environment(spec: ModuleSpec) -> dict[str, str]:
     """The variables of createOptions' own `Env`, as `NAME=VALUE`."""
     pairs = [entry.partition("=") for entry in spec.create_options.get("Env") or []]
     return {name: value for name, _, value in pairs}
 
 
-def _binds(spec: ModuleSpec) -> list[tuple[PurePosixPath, Path]]:
-    folders = []
+def binds(spec: ModuleSpec, made_with: int | None = None) -> list[Bind]:
+    """The folders of createOptions' `HostConfig.Binds`, the innermost first, as mounts hide what they are mounted on.
+
+    Args:
+        spec: the module.
+        made_with: permissions of a folder that is not there yet and is made.
+
+    Raises:
+        ManifestError: one is not `host:container[:ro]`, or does not exist and is to be read only.
+    """
+    found = []
     for bind in (spec.create_options.get("HostConfig") or {}).get("Binds") or []:
         host, _, rest = bind.partition(":")
         container, _, options = rest.partition(":")
@@ -89,20 +104,32 @@ def _binds(spec: ModuleSpec) -> list[tuple[PurePosixPath, Path]]:
             raise ManifestError(message)
         folder = Path(host).absolute()
         read_only = "ro" in options.split(",")
-        if read_only and not folder.exists():
-            message = f"module {spec.name}: {folder} of the bind {bind!r} does not exist"
-            raise ManifestError(message)
-        if not read_only:
-            folder.mkdir(parents=True, exist_ok=True)
-        folders.append((PurePosixPath(container), folder))
-    # The innermost first, as mounts hide what they are mounted on.
-    return sorted(folders, key=lambda pair: len(pair[0].parts), reverse=True)
+        if not folder.exists():
+            if read_only:
+                message = f"module {spec.name}: {folder} of the bind {bind!r} does not exist"
+                raise ManifestError(message)
+            folder.mkdir(parents=True)
+            if made_with is not None:
+                folder.chmod(made_with)
+        found.append(Bind(PurePosixPath(container), folder, read_only))
+    return sorted(found, key=lambda each: len(each.container.parts), reverse=True)
 
 
-def _on_host(value: str, folders: list[tuple[PurePosixPath, Path]]) -> str:
+def _command(spec: ModuleSpec) -> list[str]:
+    parts = words(spec, "Entrypoint") + words(spec, "Cmd")
+    if not parts:
+        message = (
+            f"module {spec.name} has no command: its image is not run here, so its createOptions need "
+            f'Entrypoint or Cmd, such as "Cmd": ["python3", "-m", "modules.{spec.name}"]'
+        )
+        raise ManifestError(message)
+    return parts
+
+
+def _on_host(value: str, folders: list[Bind]) -> str:
     if value.startswith("/"):
         path = PurePosixPath(value)
-        for container, folder in folders:
-            if path.is_relative_to(container):
-                return str(folder / path.relative_to(container))
+        for folder in folders:
+            if path.is_relative_to(folder.container):
+                return str(folder.host / path.relative_to(folder.container))
     return value

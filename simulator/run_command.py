@@ -15,6 +15,7 @@ from pathlib import Path
 
 from simulator import manifest, upstream
 from simulator.agent import BACKOFF
+from simulator.containers import find_program
 from simulator.errors import SimulatorError
 from simulator.runtime import Runtime
 
@@ -31,6 +32,13 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     parser.add_argument("--address", metavar="127.A.B.C", help="where the hub listens (default: a free one)")
     parser.add_argument(
         "--backoff", type=float, default=BACKOFF, metavar="S", help="before a module's first restart (edgeAgent: 10)"
+    )
+    parser.add_argument(
+        "--containers",
+        nargs="?",
+        const="",
+        metavar="PROGRAM",
+        help="run the modules as containers, by podman or docker (default: whichever is there)",
     )
     parser.add_argument("--inject-into", metavar="MODULE", help="POST /api/v1/messages on 127.0.0.1:53000 goes to it")
     parser.set_defaults(command=lambda options: asyncio.run(run(options)))
@@ -59,6 +67,7 @@ async def run(options: argparse.Namespace) -> int:
         options.home,
         address=options.address,
         backoff=options.backoff,
+        containers=None if options.containers is None else find_program(options.containers),
         inject_into=options.inject_into,
     ) as runtime:
         sys.stdout.write(f"running at {runtime.address}, home {runtime.home}\n")

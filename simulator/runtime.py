@@ -20,6 +20,7 @@ from typing import IO, Any, Self
 from simulator import launch, manifest
 from simulator.agent import BACKOFF, Agent, Module
 from simulator.certificates import Authority
+from simulator.containers import Containers
 from simulator.control import ControlServer
 from simulator.errors import AddressError, SimulatorError
 from simulator.faults import Faults
@@ -54,6 +55,7 @@ class Runtime:
         start_modules: whether the agent starts the modules.
         backoff: seconds before a module's first restart (edgeAgent: 10).
         terms: on which the hub delivers; edgeHub's if not given.
+        containers: the program that runs the modules as containers, podman or docker; as processes if not given.
         inject_into: the module that gets what is posted to the injection server, if there is to be one.
 
     Attributes:
@@ -77,6 +79,7 @@ class Runtime:
         start_modules: bool = True,
         backoff: float = BACKOFF,
         terms: Terms = EDGE_HUB,
+        containers: str | None = None,
         inject_into: str | None = None,
     ) -> None:
         self.home = home.absolute()
@@ -92,6 +95,7 @@ class Runtime:
         self._authority = Authority(self.home / "certificates")
         self._environment = environment or {}
         self._start_modules = start_modules
+        self._containers = containers
         self._backoff = backoff
         self.methods = MethodServer(self.hub)
         self.injection = InjectionServer(self.hub, inject_into) if inject_into else None
@@ -117,7 +121,10 @@ class Runtime:
             await self.methods.start(self.address, context)
             workload = WorkloadServer(self.hub, self._authority.pem)
             stack.push_async_callback(workload.stop)
-            await workload.start(self._sockets / "workload.sock")
+            await workload.start(self._workload_socket)
+            if self._containers is not None:
+                # The image's user asks it; its folder keeps this machine's other users out.
+                self._workload_socket.chmod(0o666)
             self._set_up_modules()
             if self.injection is not None:
                 stack.push_async_callback(self.injection.stop)
@@ -168,7 +175,15 @@ class Runtime:
     def _prepare(self, name: str) -> launch.Launch:
         spec = self.manifest.modules[name]
         overrides = self._environment.get(name, {})
-        return launch.prepare(spec, self.module_environment(name), self.module_address(name), overrides)
+        identity, address = self.module_environment(name), self.module_address(name)
+        if self._containers is None:
+            return launch.prepare(spec, identity, address, overrides)
+        containers = Containers(self._containers, self._sockets.name, self._workload_socket)
+        return containers.prepare(spec, identity, address, overrides)
+
+    @property
+    def _workload_socket(self) -> Path:
+        return self._sockets / "workload.sock"
 
     def module_address(self, name: str) -> str:
         """The loopback address that stands for a module's container: what listens on 0.0.0.0 listens here."""
@@ -195,7 +210,7 @@ class Runtime:
             "IOTEDGE_MODULEID": name,
             "IOTEDGE_GATEWAYHOSTNAME": self.address,
             "IOTEDGE_MODULEGENERATIONID": identity.generation,
-            "IOTEDGE_WORKLOADURI": f"unix://{self._sockets / 'workload.sock'}",
+            "IOTEDGE_WORKLOADURI": f"unix://{self._workload_socket}",
             "IOTEDGE_APIVERSION": API_VERSION,
             "IOTEDGE_AUTHSCHEME": "sasToken",
         }

@@ -1,0 +1,68 @@
+#!/bin/sh
+# Build the image of one architecture with buildah, where no Docker engine is needed:
+#
+#     images/build.sh amd64|arm64v8|arm32v7
+#
+# A base image that no registry brings is stood in for by one that mmdebstrap makes; its root file system is kept in
+# ~/.cache/turbofan-edge for the next time. An image for another processor takes qemu-user-static and binfmt-support.
+set -eu
+cd "$(dirname "$0")/.."
+architecture=${1:-}
+suite=trixie
+cache=${XDG_CACHE_HOME:-$HOME/.cache}/turbofan-edge
+
+fail() {
+    echo "images: $1" >&2
+    exit 1
+}
+
+# The names that Debian, OCI and qemu have for it.
+case $architecture in
+    amd64) debian=amd64 oci=amd64 variant='' machine=x86_64 ;;
+    arm64v8) debian=arm64 oci=arm64 variant=v8 machine=aarch64 ;;
+    arm32v7) debian=armhf oci=arm variant=v7 machine=arm ;;
+    *) fail "'$architecture' is none of amd64, arm64v8, arm32v7" ;;
+esac
+command -v buildah > /dev/null || fail "buildah is missing: apt-get install buildah podman"
+
+# Programs for another processor must run here, as if they were this one's.
+if [ "$(uname -m)" != "$machine" ]; then
+    formats=/proc/sys/fs/binfmt_misc
+    [ -e $formats/register ] || mount -t binfmt_misc binfmt_misc $formats || fail "binfmt_misc cannot be mounted"
+    [ -e $formats/qemu-$machine ] || update-binfmts --enable "qemu-$machine" \
+        || fail "programs for $machine cannot run: apt-get install qemu-user-static binfmt-support"
+fi
+
+# base NAME DEBIAN_ARCHITECTURE OCI_ARCHITECTURE VARIANT
+base() {
+    if buildah inspect --type image "$1" > /dev/null 2>&1; then
+        return
+    fi
+    if buildah pull --quiet --arch "$3" --variant "$4" "$1" 2> /dev/null; then
+        return
+    fi
+    tar=$cache/debian-$suite-$2.tar
+    if [ ! -e "$tar" ]; then
+        echo "images: no registry brings $1; mmdebstrap makes a stand-in, some minutes for another processor"
+        command -v mmdebstrap > /dev/null || fail "mmdebstrap is missing: apt-get install mmdebstrap"
+        mirror=${DEBIAN_MIRROR:-$(apt-get indextargets --format '$(SITE)' | head -n 1)}
+        mkdir -p "$cache"
+        mmdebstrap --quiet --variant=minbase --architectures="$2" --include=ca-certificates \
+            --dpkgopt=images/dpkg.cfg $suite "$tar.part" "$mirror"
+        mv "$tar.part" "$tar"
+    fi
+    container=$(buildah from scratch)
+    buildah add --quiet "$container" "$tar" / > /dev/null
+    buildah config --arch "$3" --variant "$4" --cmd /bin/sh "$container"
+    buildah commit --quiet --rm "$container" "$1" > /dev/null
+    echo "images: $1 is a stand-in made of Debian's packages"
+}
+
+base "docker.io/library/debian:$suite-slim" "$(dpkg --print-architecture)" "$(dpkg --print-architecture)" ''
+base "docker.io/$architecture/debian:$suite-slim" $debian $oci "$variant"
+
+version=$(sed -n 's/^version = "\(.*\)"$/\1/p' pyproject.toml)
+image=${CONTAINER_REGISTRY:-localhost}/turbofan-edge:$version-$architecture
+buildah build --format docker --layers --pull-never --file "Dockerfile.$architecture" --tag "$image" \
+    --build-arg "VERSION=$version" --build-arg "REVISION=$(git rev-parse HEAD 2> /dev/null || echo unknown)" .
+echo "images: $image is built"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -78,16 +79,12 @@ class WindowParser:
 
     def _fast(self, rows: list[Any]) -> npt.NDArray[np.float64] | None:
         """Lists of numbers and nulls as they should be; None where a closer look is due."""
-        width = len(self._fields)
-        absent = 0
-        for row in rows:
-            if type(row) is not list or len(row) != width:
-                return None
-            kinds = set(map(type, row))
-            if kinds != _NUMBERS:
-                if not kinds <= _NUMBERS_AND_NULLS:
-                    return None
-                absent += row.count(None)
+        if set(map(type, rows)) != _LISTS or set(map(len, rows)) != {len(self._fields)}:
+            return None
+        kinds = set(map(type, chain.from_iterable(rows)))
+        if not kinds <= _NUMBERS_AND_NULLS:
+            return None
+        absent = sum(row.count(None) for row in rows) if len(kinds) > 1 else 0
         values = np.array(rows, dtype=np.float64)
         # A NaN that was no null, or an infinity.
         if np.count_nonzero(np.abs(values) <= LARGEST) + absent != values.size:
@@ -131,5 +128,5 @@ class WindowParser:
         return Window(engine, newest, values, places)
 
 
-_NUMBERS = {float}
+_LISTS = {list}
 _NUMBERS_AND_NULLS = {float, type(None)}

@@ -7,6 +7,7 @@ import itertools
 import sys
 import time
 from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,7 @@ from scoring.telemetry import Sender, Telemetry, engine_of
 _SILENCE_SECONDS = 30.0
 
 Numbered = tuple[str, Entry]
+Scored = tuple[list[dict[str, Any]], list[dict[str, Any]]]
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -67,22 +69,28 @@ def run(options: argparse.Namespace) -> None:
     done = job.done
     if done:
         note(f"{done:,} parts of {PART_ENTRIES:,} messages are done; reading them again for the engines' histories")
-    for part in itertools.count():
-        chunk = list(itertools.islice(entries, PART_ENTRIES))
-        if not chunk:
-            break
-        if part < done:
-            _remember(classifier, chunk)
-        else:
-            job.write(part, *_score(classifier, chunk))
-        progress.tell(chunk)
+    # Scoring leaves the interpreter free most of the time: the next messages are read meanwhile.
+    with ThreadPoolExecutor(max_workers=1, thread_name_prefix="scoring") as thread:
+        scoring: Future[Scored] | None = None
+        for part in itertools.count():
+            chunk = list(itertools.islice(entries, PART_ENTRIES))
+            if scoring:
+                job.write(part - 1, *scoring.result())
+                scoring = None
+            if not chunk:
+                break
+            if part < done:
+                _remember(classifier, chunk)
+            else:
+                scoring = thread.submit(_score, classifier, chunk)
+            progress.tell(chunk)
     scored, dead = job.finish()
     say(f"{scored:,} scored in {progress.seconds:.1f} s ({progress.rate:,.0f} messages/s), written to {options.output}")
     if dead:
         say(f"{dead:,} could not be scored, see {job.dead_letters_path}")
 
 
-def _score(classifier: Classifier, chunk: Sequence[Numbered]) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+def _score(classifier: Classifier, chunk: Sequence[Numbered]) -> Scored:
     """Predictions, and what is told of messages that cannot be scored."""
     checked = [(path, entry, item) for path, entry in chunk for item in entry.items]
     scored = iter(classifier.score([item for _, _, item in checked if not isinstance(item, InvalidTelemetry)]))

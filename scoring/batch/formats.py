@@ -23,8 +23,8 @@ _COMPRESSED = (".gz", ".bz2", ".xz", ".zst")
 class Sink(Protocol):
     """Takes predictions in and writes them to a file."""
 
-    def write(self, records: list[dict[str, Any]]) -> None:
-        """Write records."""
+    def write(self, lines: bytes) -> None:
+        """Write predictions that are given as lines of JSON."""
 
     def close(self) -> None:
         """Write what the file ends with."""
@@ -36,9 +36,9 @@ class NdjsonSink:
     def __init__(self, file: BinaryIO, _columns: Mapping[str, Any]) -> None:
         self._file = file
 
-    def write(self, records: list[dict[str, Any]]) -> None:
-        """Write records."""
-        self._file.write("".join(f"{json.dumps(each, separators=(',', ':'))}\n" for each in records).encode())
+    def write(self, lines: bytes) -> None:
+        """Write lines as they are."""
+        self._file.write(lines)
 
     def close(self) -> None:
         """Nothing comes after the last line."""
@@ -53,9 +53,9 @@ class CsvSink:
         self._writer = csv.DictWriter(self._text, _flat(columns), restval="", lineterminator="\n")
         self._writer.writeheader()
 
-    def write(self, records: list[dict[str, Any]]) -> None:
-        """Write records."""
-        self._writer.writerows(map(_flat, records))
+    def write(self, lines: bytes) -> None:
+        """Write a row for each line of JSON."""
+        self._writer.writerows(_flat(json.loads(line)) for line in lines.splitlines())
         self._flush()
 
     def close(self) -> None:

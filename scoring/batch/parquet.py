@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Iterator, Mapping
 from typing import Any, BinaryIO
@@ -46,9 +47,10 @@ class ParquetSink:
         self._schema = pa.Table.from_pylist([dict(columns)]).schema
         self._writer = pq.ParquetWriter(file, self._schema)
 
-    def write(self, records: list[dict[str, Any]]) -> None:
-        """Write records as one row group."""
-        if records:
+    def write(self, lines: bytes) -> None:
+        """Write lines of JSON as one row group."""
+        if lines:
+            records = [json.loads(line) for line in lines.splitlines()]
             self._writer.write_table(pa.Table.from_pylist(records, self._schema))
 
     def close(self) -> None:

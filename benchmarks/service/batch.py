@@ -1,0 +1,132 @@
+"""Rows a second of `scoring batch` beside the bare call of the model on the same windows.
+
+    python -m benchmarks.service.batch MODEL.onnx [--engines 100] [--cycles 200] [--rounds 3]
+
+In one run and in turn: the model called for all windows of a file, 64 at a time, ready in memory; and the whole
+command, as a process of its own, from each format to NDJSON, less the time that it takes for a single row.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import json
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections import defaultdict
+from pathlib import Path
+
+import fastavro
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from scoring.classifier import MAX_BATCH
+from scoring.history import History
+from scoring.model import Model
+from scoring.telemetry import ENGINE, Telemetry
+
+_CAPTURE = {
+    "type": "record",
+    "name": "EventData",
+    "fields": [
+        {"name": "EnqueuedTimeUtc", "type": "string"},
+        {"name": "Properties", "type": {"type": "map", "values": "string"}},
+        {"name": "SystemProperties", "type": {"type": "map", "values": "string"}},
+        {"name": "Body", "type": "bytes"},
+    ],
+}
+
+Record = dict[str, object]
+
+
+def records_of(names: tuple[str, ...], engines: int, cycles: int) -> list[Record]:
+    """Telemetry of engines side by side, each in the order of its cycles."""
+    values = np.random.default_rng(1).normal(500, 50, (engines * cycles, len(names))).round(2).tolist()
+    return [
+        {ENGINE: f"Client_{n % engines:03}", **dict(zip(names, [float(1 + n // engines), *row[1:]], strict=True))}
+        for n, row in enumerate(values)
+    ]
+
+
+def write(folder: Path, name: str, records: list[Record]) -> dict[str, Path]:
+    """The records in each format, by its name."""
+    paths = {kind: folder / f"{name}.{kind}" for kind in ("ndjson", "csv", "parquet", "avro")}
+    paths["ndjson"].write_text("".join(f"{json.dumps(each)}\n" for each in records))
+    columns = list(records[0])
+    with paths["csv"].open("w", newline="") as file:
+        writer = csv.DictWriter(file, columns)
+        writer.writeheader()
+        writer.writerows(records)
+    pq.write_table(pa.Table.from_pylist(records), paths["parquet"])
+    messages = [
+        {
+            "EnqueuedTimeUtc": "2026-01-01T00:00:00Z",
+            "Properties": {},
+            "SystemProperties": {"connectionDeviceId": each[ENGINE]},
+            "Body": json.dumps({key: value for key, value in each.items() if key != ENGINE}).encode(),
+        }
+        for each in records
+    ]
+    with paths["avro"].open("wb") as file:
+        fastavro.writer(file, fastavro.parse_schema(_CAPTURE), messages, codec="deflate")
+    return paths
+
+
+def bare(model: Model, records: list[Record]) -> float:
+    """Seconds of the model's calls alone."""
+    names = model.signature.field_names
+    history = History(model.signature.window, len(names))
+    windows = np.empty((MAX_BATCH, history.window, history.width), dtype=np.float32)
+    seconds = 0.0
+    for start in range(0, len(records), MAX_BATCH):
+        chunk = records[start : start + MAX_BATCH]
+        for index, record in enumerate(chunk):
+            values = np.array([record[name] for name in names], dtype=np.float32)
+            history.insert(Telemetry(str(record[ENGINE]), int(values[0]), values), windows[index])
+        started = time.perf_counter()
+        model.predict(windows[: len(chunk)])
+        seconds += time.perf_counter() - started
+    return seconds
+
+
+def command(model: Path, given: Path, folder: Path) -> float:
+    """Seconds of the whole command."""
+    output = folder / "predictions.ndjson"
+    output.unlink(missing_ok=True)
+    arguments = ["batch", str(given), str(output), "--model", str(model)]
+    started = time.perf_counter()
+    subprocess.run([sys.executable, "-m", "scoring", *arguments], check=True, stdout=subprocess.DEVNULL)
+    return time.perf_counter() - started
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("model", type=Path)
+    parser.add_argument("--engines", type=int, default=100)
+    parser.add_argument("--cycles", type=int, default=200)
+    parser.add_argument("--rounds", type=int, default=3)
+    options = parser.parse_args()
+    model = Model.load(options.model)
+    records = records_of(model.signature.field_names, options.engines, options.cycles)
+    rates: dict[str, list[float]] = defaultdict(list)
+    with tempfile.TemporaryDirectory() as home:
+        folder = Path(home)
+        paths, one = write(folder, "telemetry", records), write(folder, "one", records[:1])
+        for _ in range(options.rounds):
+            rates["bare call"].append(len(records) / bare(model, records))
+            for kind, path in paths.items():
+                # Python, the libraries and the model are loaded once, however many rows there are.
+                start = command(options.model, one[kind], folder)
+                rates[kind].append((len(records) - 1) / (command(options.model, path, folder) - start))
+    reference = statistics.median(rates["bare call"])
+    for kind, found in rates.items():
+        rate = statistics.median(found)
+        print(f"{kind:10} {rate:8.0f} rows/s {rate / reference:6.2f}")
+
+
+if __name__ == "__main__":
+    main()

@@ -5,6 +5,8 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 from joblib import Parallel, delayed
@@ -64,34 +66,18 @@ def fit(recipe: Recipe, data: Dataset, progress: Progress, jobs: int = 1) -> Fit
     Raises:
         DataError: There are too few engines, or all rows are of one class.
     """
-    x = data.windows()
-    labels = recipe.classes.of(data.rul)
-    folds = min(recipe.folds, data.trajectories.engines)
-    if folds < 2 or len(np.unique(labels)) < 2:
+    rows, labels = len(data.rul), recipe.classes.of(data.rul)
+    if min(recipe.folds, data.trajectories.engines) < 2 or len(np.unique(labels)) < 2:
         raise DataError(
             f"{data.name} has {data.trajectories.engines} engines and RUL from 0 to {data.rul.max()}: "
             "training needs at least 2 engines and rows of at least 2 classes"
         )
-    rows = len(x)
-    copied, copies = torn_copies(x, recipe.cycle)
-    x = np.concatenate([x, copies])
-    del copies
-    source = np.append(np.arange(rows), copied)
-    labels, rul = labels[source], data.rul[source]
-    splits = GroupKFold(folds, shuffle=True, random_state=0).split(x, groups=data.trajectories.units[source])
-    every = np.arange(len(x))
-    # The last fit, on all engines, predicts nothing but serves.
-    parts = [*splits, (every, every[:0])]
-    probabilities = np.zeros((len(x), len(recipe.classes.names)), dtype=np.float32)
-    median = np.zeros(len(x), dtype=np.float32)
-    done = Parallel(n_jobs=jobs, return_as="generator")(
-        delayed(fit_and_predict)(recipe.pipeline(data.task.window), x, rul, known, unknown) for known, unknown in parts
-    )
-    pipeline = recipe.pipeline(data.task.window)
-    for number, ((_, unknown), (fitted, *predicted)) in enumerate(zip(parts, done, strict=True), start=1):
-        pipeline, (probabilities[unknown], median[unknown]) = fitted, predicted
-        progress(f"{data.name}: fitted {number} of {len(parts)}")
-    whole = pipeline[-1].are_whole(pipeline[0].counts(x))
+    with TemporaryDirectory() as folder:
+        x, source = _with_torn_copies(data, Path(folder) / "windows")
+        labels, rul = labels[source], data.rul[source]
+        units = data.trajectories.units[source]
+        pipeline, probabilities, median = _cross_validated(recipe, data, x, rul, units, progress, jobs)
+        whole = pipeline[-1].are_whole(pipeline[0].counts(x))
     low, high = median.copy(), median.copy()
     for kind, those in (("whole", whole), ("torn", ~whole)):
         power = sharpness(probabilities[those], labels[those])
@@ -109,6 +95,46 @@ def fit(recipe: Recipe, data: Dataset, progress: Progress, jobs: int = 1) -> Fit
     figures = evaluate(probabilities, intervals, data, recipe.classes, recipe.cap)
     threshold = alert_threshold(probabilities[:, 0], labels[:rows] == 0)
     return Fitted(pipeline, probabilities, intervals, figures, torn, threshold)
+
+
+def _with_torn_copies(data: Dataset, path: Path) -> tuple[FloatArray, NDArray[np.int64]]:
+    """All windows and torn copies of some, in a file that processes share instead of a copy each.
+
+    Returns:
+        float32 [rows and copies, W, fields], and the row that each comes from.
+    """
+    windows = data.windows()
+    rows, copies = torn_copies(windows, data.task.cycle_column)
+    x = np.memmap(path, np.float32, "w+", shape=(len(windows) + len(copies), *windows.shape[1:]))
+    x[: len(windows)], x[len(windows) :] = windows, copies
+    return x, np.append(np.arange(len(windows)), rows)
+
+
+def _cross_validated(  # noqa: PLR0913, PLR0917
+    recipe: Recipe,
+    data: Dataset,
+    x: FloatArray,
+    rul: NDArray[np.int64],
+    units: NDArray[np.int64],
+    progress: Progress,
+    jobs: int,
+) -> tuple[Pipeline, FloatArray, FloatArray]:
+    """The pipeline fitted on all windows, and what pipelines that had not seen their engine say of each."""
+    folds = min(recipe.folds, data.trajectories.engines)
+    splits = GroupKFold(folds, shuffle=True, random_state=0).split(x, groups=units)
+    every = np.arange(len(x))
+    # The last fit, on all engines, predicts nothing but serves.
+    parts = [*splits, (every, every[:0])]
+    probabilities = np.zeros((len(x), len(recipe.classes.names)), dtype=np.float32)
+    median = np.zeros(len(x), dtype=np.float32)
+    done = Parallel(n_jobs=jobs, return_as="generator")(
+        delayed(fit_and_predict)(recipe.pipeline(data.task.window), x, rul, known, unknown) for known, unknown in parts
+    )
+    pipeline = recipe.pipeline(data.task.window)
+    for number, ((_, unknown), (fitted, *predicted)) in enumerate(zip(parts, done, strict=True), start=1):
+        pipeline, (probabilities[unknown], median[unknown]) = fitted, predicted
+        progress(f"{data.name}: fitted {number} of {len(parts)}")
+    return pipeline, probabilities, median
 
 
 def fit_and_predict(

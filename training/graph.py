@@ -124,8 +124,8 @@ def _last_step(estimator: Any) -> Any:
 def _divided(op: _Ops, numerator: Any, denominator: Any, **names: Any) -> Any:
     """Divide float32 by way of float64, which rounds to the same as dividing float32 does by IEEE 754.
 
-    ONNX Runtime on 32-bit ARM divides float32 by an estimate of the reciprocal, up to 7e-6 off: enough to round a filled
-    value to another step.
+    ONNX Runtime on 32-bit ARM divides float32 by an estimate of the reciprocal, up to 7e-6 off: enough to round a
+    filled value to another step.
     """
     as_double = (op(OnnxCast, each, to=onnx.TensorProto.DOUBLE) for each in (numerator, denominator))
     return op(OnnxCast, op(OnnxDiv, *as_double), to=onnx.TensorProto.FLOAT, **names)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import chain
 from typing import Any
@@ -53,6 +54,7 @@ class WindowParser:
         self._fields = signature.field_names
         self._cycle = self._fields.index(signature.cycle) if signature.cycle else None
         self._length = signature.window
+        self._most = 1 if self._cycle is None else MAX_ROWS
         self._parser = TelemetryParser(self._fields, signature.cycle)
 
     def check(self, item: dict[str, Any]) -> Window:
@@ -63,31 +65,34 @@ class WindowParser:
         """
         engine = engine_of(item, Sender("", is_module=True)) if ENGINE in item else ""
         rows = item[ROWS]
-        most = 1 if self._cycle is None else MAX_ROWS
         if not isinstance(rows, list):
             raise InvalidTelemetry(Reason.WRONG_TYPE, f"{ROWS} is {kind(rows)}, expected a list", ROWS)
-        if not 1 <= len(rows) <= most:
+        if not 1 <= len(rows) <= self._most:
             raise InvalidTelemetry(
                 Reason.EMPTY if not rows else Reason.TOO_MANY_RECORDS,
-                f"{ROWS} has {len(rows)} messages, expected 1 to {most}",
+                f"{ROWS} has {len(rows)} messages, expected 1 to {self._most}",
                 ROWS,
             )
-        values = self._fast(rows)
+        values = self._numbers(rows) if _are_numbers(rows) else None
         if values is None:
             values = np.array([self._row(row, number) for number, row in enumerate(rows)])
         return self._placed(engine, values.astype(np.float32))
 
-    def _fast(self, rows: list[Any]) -> npt.NDArray[np.float64] | None:
-        """Lists of numbers and nulls as they should be; None where a closer look is due."""
-        if set(map(type, rows)) != _LISTS or set(map(len, rows)) != {len(self._fields)}:
+    def known(self, engine: str, rows: Sequence[Sequence[float | None]]) -> Window | None:
+        """A window of rows that are known to be lists of numbers and nulls; None where a closer look is due."""
+        if not 1 <= len(rows) <= self._most:
             return None
-        kinds = set(map(type, chain.from_iterable(rows)))
-        if not kinds <= _NUMBERS_AND_NULLS:
+        values = self._numbers(rows)
+        return None if values is None else self._placed(engine, values.astype(np.float32))
+
+    def _numbers(self, rows: Sequence[Sequence[float | None]]) -> npt.NDArray[np.float64] | None:
+        """The values of lists of numbers and nulls, NaN for a null; None where a closer look is due."""
+        if set(map(len, rows)) != {len(self._fields)}:
             return None
-        absent = sum(row.count(None) for row in rows) if len(kinds) > 1 else 0
         values = np.array(rows, dtype=np.float64)
+        absent = values.size - np.count_nonzero(np.abs(values) <= LARGEST)
         # A NaN that was no null, or an infinity.
-        if np.count_nonzero(np.abs(values) <= LARGEST) + absent != values.size:
+        if absent and absent != sum(row.count(None) for row in rows):
             return None
         if self._cycle is not None:
             cycles = values[:, self._cycle]
@@ -130,3 +135,8 @@ class WindowParser:
 
 _LISTS = {list}
 _NUMBERS_AND_NULLS = {float, type(None)}
+
+
+def _are_numbers(rows: list[Any]) -> bool:
+    """Whether these are lists of nothing but numbers and nulls."""
+    return set(map(type, rows)) == _LISTS and set(map(type, chain.from_iterable(rows))) <= _NUMBERS_AND_NULLS

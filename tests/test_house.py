@@ -23,7 +23,17 @@ TRAINING_ONLY = {
     "marshal",
 }
 MAY_IMPORT = {
-    "scoring": {"scoring", "numpy", "onnxruntime", "aiohttp", "prometheus_client", "fsspec", "pyarrow", "fastavro"},
+    "scoring": {
+        "scoring",
+        "numpy",
+        "onnxruntime",
+        "aiohttp",
+        "prometheus_client",
+        "msgspec",
+        "fsspec",
+        "pyarrow",
+        "fastavro",
+    },
     "modules": {"modules", "scoring", "numpy", "aiohttp", "azure", "paho", "prometheus_client"},
     "simulator": {"simulator", "scoring", "numpy", "aiohttp", "cryptography", "lark", "rich"},
     "training": {

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import msgspec
 from aiohttp import web
 
 from scoring.errors import InvalidTelemetry
@@ -94,4 +94,7 @@ def failed() -> Refusal:
 
 def compact(value: object) -> str:
     """JSON without blanks."""
-    return json.dumps(value, separators=(",", ":"))
+    return _ENCODER.encode(value).decode()
+
+
+_ENCODER = msgspec.json.Encoder()

@@ -60,14 +60,21 @@ class Classifier:
                 windows[index] = np.nan
         outputs = self.model.predict(windows)
         filled = 1.0 - np.count_nonzero(np.isnan(windows), axis=(1, 2)) / windows[0].size
-        rows = zip(items, filled.tolist(), outputs.probabilities.tolist(), outputs.rul.tolist(), strict=True)
+        rows = zip(
+            items,
+            filled.tolist(),
+            outputs.probabilities.tolist(),
+            outputs.rul.tolist(),
+            outputs.values.tolist(),
+            strict=True,
+        )
         return [refused.get(index) or self._answer(*row) for index, row in enumerate(rows)]
 
     def _answer(
-        self, item: Telemetry | Window, filled: float, probabilities: list[float], rul: list[float]
+        self, item: Telemetry | Window, filled: float, probabilities: list[float], rul: list[float], values: list[float]
     ) -> Prediction | InvalidTelemetry:
         # A sum is finite only if all its terms are.
-        if not math.isfinite(sum(probabilities) + sum(rul)):
+        if not math.isfinite(sum(probabilities) + sum(rul) + sum(values)):
             return InvalidTelemetry(
                 Reason.SCORING_FAILED,
                 f"the model answers {item.engine}, cycle {item.cycle}, with no number",
@@ -75,10 +82,11 @@ class Classifier:
         return Prediction(
             id=prediction_id(item, self.model.version),
             telemetry=item,
-            model=self.model.signature.name,
+            signature=self.model.signature,
             version=self.model.version,
             filled=filled,
             probabilities=dict(zip(self.model.signature.classes, probabilities, strict=True)),
             rul=tuple(rul),
+            values=dict(zip(self.model.signature.values, values, strict=True)),
             alert=self._alert is not None and probabilities[self._alert] >= self._threshold,
         )

@@ -16,7 +16,9 @@ from scoring.signature import (
     INPUT_NAME,
     PROBABILITIES,
     RUL,
+    SCORES,
     SIGNATURE_KEY,
+    VALUES,
     FloatArray,
     Golden,
     Signature,
@@ -33,12 +35,15 @@ class Outputs:
     """What the model says of a batch.
 
     Attributes:
-        probabilities: float32 [engines, classes]; zero columns where the model has no classes.
+        probabilities: float32 [engines, classes]; zero columns where the model has no classes; scores where its
+            signature says so.
         rul: float32 [engines, 3], low, median and high in cycles; zero columns where the model has none.
+        values: float32 [engines, values], other numbers; zero columns where the model has none.
     """
 
     probabilities: FloatArray
     rul: FloatArray
+    values: FloatArray
 
 
 class Model:
@@ -66,6 +71,7 @@ class Model:
             if key not in metadata:
                 raise ModelError(f"{origin} has no {key} in its metadata; export it with `python -m training`")
         self.signature = Signature.from_json(metadata[SIGNATURE_KEY])
+        self._of_classes = SCORES if self.signature.scores else PROBABILITIES
         self._outputs = self._checked_outputs()
         self.golden_difference = self._check_golden(Golden.from_json(metadata[GOLDEN_KEY]))
         """The largest difference to training's golden outputs that was seen when the model was loaded."""
@@ -87,16 +93,18 @@ class Model:
         """Score windows [engines, W, fields] in one call."""
         results = dict(zip(self._outputs, self._session.run(self._outputs, {INPUT_NAME: windows}), strict=True))
         none = np.empty((len(windows), 0), dtype=np.float32)
-        return Outputs(results.get(PROBABILITIES, none), results.get(RUL, none))
+        return Outputs(results.get(self._of_classes, none), results.get(RUL, none), results.get(VALUES, none))
 
     def _checked_outputs(self) -> list[str]:
         """The names of the outputs to ask for, once the graph has the shape that its signature tells."""
         signature = self.signature
         expected: dict[str, list[int]] = {}
         if signature.classes:
-            expected[PROBABILITIES] = [len(signature.classes)]
+            expected[self._of_classes] = [len(signature.classes)]
         if signature.interval:
             expected[RUL] = [_RUL_COLUMNS]
+        if signature.values:
+            expected[VALUES] = [len(signature.values)]
         inputs = {each.name: each.shape[1:] for each in self._session.get_inputs()}
         outputs = {each.name: each.shape[1:] for each in self._session.get_outputs()}
         if inputs != {INPUT_NAME: [signature.window, len(signature.fields)]}:
@@ -115,13 +123,13 @@ class Model:
         if not len(golden.windows) or golden.windows.shape[1:] != expected_shape:
             raise ModelError(f"{self._origin} has golden windows of shape {golden.windows.shape}; export it again")
         outputs = self.predict(golden.windows)
-        found = {PROBABILITIES: outputs.probabilities, RUL: outputs.rul}
+        found = {self._of_classes: outputs.probabilities, RUL: outputs.rul, VALUES: outputs.values}
         largest = 0.0
         for name in self._outputs:
             expected = golden.outputs.get(name)
             if expected is None or expected.shape != found[name].shape:
                 raise ModelError(f"{self._origin} has no golden {name} of shape {found[name].shape}; export it again")
-            # RUL is in cycles, up to some hundreds, where float32 has fewer digits behind the point.
+            # Numbers of some hundreds, as RUL's, have fewer digits behind the point in float32.
             scale = max(1.0, float(np.abs(expected).max()))
             difference = float(np.abs(found[name] - expected).max()) / scale
             # Asked this way round, NaN fails too.

@@ -20,25 +20,27 @@ class Prediction:
     Attributes:
         id: Derived from the record and the model alone, so that a repeated message gets the same one.
         telemetry: The record, or the window, that was scored.
-        model: The model's name.
+        signature: The model's own account of itself.
         version: The model's version.
         filled: The share of the window's values that were there, 0 to 1.
-        probabilities: By class, from the shortest life on; empty for a model without classes.
+        probabilities: By class, from the shortest life on, or scores; empty for a model without classes.
         rul: Low, median and high, in cycles; empty for a model without RUL.
+        values: Other numbers, by name; empty for a model without them.
         alert: The model's threshold for an alert is reached.
     """
 
     id: str
     telemetry: Telemetry | Window
-    model: str
+    signature: Signature
     version: str
     filled: float
     probabilities: dict[str, float]
     rul: tuple[float, ...]
+    values: dict[str, float]
     alert: bool
 
     @property
-    def rul_class(self) -> str | None:
+    def label(self) -> str | None:
         """The most probable class; None for a model without classes."""
         return max(self.probabilities, key=self.probabilities.__getitem__) if self.probabilities else None
 
@@ -52,11 +54,24 @@ class Prediction:
             record |= {"PredictedRul": round(median, 2), "RulLow": round(low, 2), "RulHigh": round(high, 2)}
         if self.probabilities:
             record |= {
-                "RulClass": self.rul_class,
-                "Probabilities": {name: round(value, 6) for name, value in self.probabilities.items()},
+                label_key(self.signature): self.label,
+                weights_key(self.signature): {name: round(value, 6) for name, value in self.probabilities.items()},
             }
-        record |= {"WindowFilled": round(self.filled, 4), "Model": self.model, "ModelVersion": self.version}
+        if self.values:
+            # As many digits as float32 has.
+            record["PredictedValues"] = {name: float(f"{value:.7g}") for name, value in self.values.items()}
+        record |= {"WindowFilled": round(self.filled, 4), "Model": self.signature.name, "ModelVersion": self.version}
         return record
+
+
+def label_key(signature: Signature) -> str:
+    """Under which key a record says the class."""
+    return "RulClass" if signature.is_of_rul else "PredictedClass"
+
+
+def weights_key(signature: Signature) -> str:
+    """Under which key a record says what speaks for each class."""
+    return "Scores" if signature.scores else "Probabilities"
 
 
 def columns(signature: Signature) -> dict[str, Any]:
@@ -65,11 +80,12 @@ def columns(signature: Signature) -> dict[str, Any]:
     return Prediction(
         id="",
         telemetry=Telemetry("engine", cycle, np.empty(0, dtype=np.float32)),
-        model=signature.name,
+        signature=signature,
         version="",
         filled=1.0,
         probabilities=dict.fromkeys(signature.classes, 0.0),
         rul=(0.0, 0.0, 0.0) if signature.interval else (),
+        values=dict.fromkeys(signature.values, 0.0),
         alert=False,
     ).record()
 

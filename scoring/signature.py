@@ -26,7 +26,9 @@ DRIFT_KEY = "turbofan.drift"
 
 INPUT_NAME = "telemetry"
 PROBABILITIES = "probabilities"
+SCORES = "scores"
 RUL = "rul"
+VALUES = "values"
 
 T = TypeVar("T")
 FloatArray = npt.NDArray[np.float32]
@@ -55,8 +57,11 @@ class Signature:
         fields: The columns of the input `telemetry` [engines, window, fields], in order.
         window: How many cycles of an engine the model sees (W).
         cycle: The field that counts cycles; "" for a model that sees single rows and needs no history.
-        classes: Names of the columns of the output `probabilities`, from the shortest life on; empty: none.
-        edges: Upper edge of each class but the last, in cycles (RUL <= edge).
+        classes: Names of the columns of the output `probabilities` or `scores`, from the shortest life on; empty:
+            none.
+        edges: Upper edge of each class but the last, in cycles (RUL <= edge); empty where classes are not of RUL.
+        scores: Classes come with the output `scores`, of which the highest wins, and not with probabilities.
+        values: Names of the columns of the output `values`, other numbers than RUL; empty: none.
         rul_cap: Training's cap of RUL, in cycles: a prediction of the cap means "the cap or more".
         interval: The share of true RULs that low..high is made to hold; 0 where there is no output `rul`.
         data: The training data: name, sha256, rows, engines.
@@ -73,6 +78,8 @@ class Signature:
     edges: tuple[float, ...] = ()
     rul_cap: float | None = None
     interval: float = 0.0
+    scores: bool = False
+    values: tuple[str, ...] = ()
     data: Mapping[str, Any] = field(default_factory=dict)
     versions: Mapping[str, str] = field(default_factory=dict)
     figures: Mapping[str, Any] = field(default_factory=dict)
@@ -82,6 +89,11 @@ class Signature:
     def field_names(self) -> tuple[str, ...]:
         """The names of the input's columns, in order."""
         return tuple(each.name for each in self.fields)
+
+    @property
+    def is_of_rul(self) -> bool:
+        """Whether what is predicted is how long an engine has left."""
+        return bool(self.edges or self.interval)
 
     def to_json(self) -> str:
         """The signature as one line of JSON with sorted keys, so that equal signatures are equal bytes."""
@@ -113,6 +125,9 @@ class Signature:
                 edges=tuple(float(each) for each in _of(list, raw, "edges")),
                 rul_cap=None if raw["rul_cap"] is None else float(raw["rul_cap"]),
                 interval=float(raw["interval"]),
+                # Files of before these two were known have neither.
+                scores=_of(bool, {"scores": False, **raw}, "scores"),
+                values=tuple(str(each) for each in _of(list, {"values": [], **raw}, "values")),
                 data=_of(dict, raw, "data"),
                 versions=_of(dict, raw, "versions"),
                 figures=_of(dict, raw, "figures"),
@@ -143,8 +158,10 @@ class Signature:
             )
         if self.alert and self.alert.get("class") not in self.classes:
             raise SignatureError(f"signature alerts on class {self.alert.get('class')!r}, which it does not have")
-        if not self.classes and not self.interval:
-            raise SignatureError("signature has neither classes nor RUL; there is nothing to predict")
+        if len(set(self.values)) != len(self.values):
+            raise SignatureError(f"signature names values twice: {', '.join(self.values)}")
+        if not self.classes and not self.interval and not self.values:
+            raise SignatureError("signature has neither classes nor RUL nor values; there is nothing to predict")
 
 
 @dataclass(frozen=True)

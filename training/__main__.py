@@ -1,4 +1,4 @@
-"""Command line: `python -m training fit | evaluate | search | report | models | fetch`."""
+"""Command line: `python -m training fit | evaluate | search | report | models | export | fetch`."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from training.console import note, say
 from training.dataset import Dataset, default_directory, load_test, load_training
 from training.decision import Costs
 from training.errors import DataError, TrainingError
+from training.estimator import export_estimator, fields_of, load_estimator, read_rows
 from training.evaluation import Figures, evaluate
 from training.export import export, predict_by_graph, verify
 from training.fetch import URL, fetch
@@ -105,6 +106,19 @@ def _parser() -> argparse.ArgumentParser:
     searching.add_argument("--out", type=Path, default=Path("out/search"), help="directory; default: out/search")
     searching.add_argument("--jobs", type=int, default=2, help="processes that work at once; default: 2")
     searching.set_defaults(command=_search)
+
+    exporting = commands.add_parser("export", help="make any scikit-learn model of single rows one that devices serve")
+    exporting.add_argument("model", type=Path, help="a joblib file; it can run code, so open only what you trust")
+    exporting.add_argument("--out", type=Path, help="the ONNX file to write; default: beside the model")
+    exporting.add_argument("--name", help="the model's name; default: the file's")
+    exporting.add_argument(
+        "--fields", type=_names, default=(), metavar="A,B,C", help="its columns; default: those of its DataFrame"
+    )
+    exporting.add_argument("--targets", type=_names, default=(), metavar="A,B", help="what a regressor predicts")
+    exporting.add_argument(
+        "--sample", type=Path, help="CSV with a header, to compare graph and model on; default: made up"
+    )
+    exporting.set_defaults(command=_export)
 
     fetching = commands.add_parser("fetch", help="bring NASA's C-MAPSS data")
     fetching.add_argument("--url", default=URL, help="of the zip")
@@ -216,6 +230,25 @@ def _models(options: argparse.Namespace) -> None:
 
 def _search(options: argparse.Namespace) -> None:
     say(search(_training(options), options.out, note, options.jobs))
+
+
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(each.strip() for each in text.split(","))
+
+
+def _export(options: argparse.Namespace) -> None:
+    estimator = load_estimator(options.model, note)
+    out = options.out or options.model.with_suffix(".onnx")
+    fields = options.fields or fields_of(estimator)
+    rows = None if options.sample is None else read_rows(options.sample, fields)
+    exported = export_estimator(options.name or options.model.stem, estimator, fields, options.targets, rows)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    out.write_bytes(exported.content)
+    described = exported.described
+    say(
+        f"{out}: {len(exported.content) / 1e6:.2f} MB, {len(described.fields)} fields, {described.output} "
+        f"{', '.join(described.names)}; {exported.unequal} of {exported.rows} rows have another answer in scikit-learn"
+    )
 
 
 def _read(path: Path) -> bytes:

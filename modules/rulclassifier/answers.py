@@ -23,8 +23,8 @@ def prediction(message: InputMessage, answer: Prediction) -> Iterator[OutputMess
     """What a prediction is sent as: itself, and an alert where the model's threshold is reached."""
     body = json.dumps(answer.record(), separators=(",", ":")).encode()
     properties = dict(message.properties)
-    if answer.rul_class is not None:
-        properties["rulClass"] = answer.rul_class
+    if answer.label is not None:
+        properties["rulClass" if answer.signature.is_of_rul else "class"] = answer.label
     engine = answer.telemetry.engine
     yield OutputMessage(PREDICTIONS, body, answer.id, message.correlation_id, engine, properties)
     if answer.alert:

@@ -128,7 +128,7 @@ class Processor(threading.Thread):
                 if isinstance(answer, InvalidTelemetry):
                     refused.append(answer)
                 else:
-                    self._meters.predictions(answer.rul_class or "").inc()
+                    self._meters.predictions(answer.label or "").inc()
                     replies += answers.prediction(entry.message, answer)
             if refused:
                 replies += self._dead_letter(entry, refused)

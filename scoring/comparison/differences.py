@@ -50,7 +50,7 @@ class Pair:
             "engine": telemetry.engine,
             "cycle": telemetry.cycle,
             "rul": [None if not each.rul else round(each.rul[1], 2) for each in (self.first, self.second)],
-            "class": [self.first.rul_class, self.second.rul_class],
+            "class": [self.first.label, self.second.label],
             "difference": None if self.rul is None else round(self.rul, 2),
             "probability": round(self.probability, 4),
         }
@@ -74,8 +74,8 @@ class Differences:
 
     def add(self, pair: Pair) -> None:
         """Take what both say of one record."""
-        label = pair.first.rul_class
-        self.labels[label, pair.second.rul_class] += 1
+        label = pair.first.label
+        self.labels[label, pair.second.label] += 1
         difference = pair.rul
         if difference is not None:
             self._by_class.setdefault(label, array("f")).append(difference)

@@ -14,10 +14,11 @@ from aiohttp import ClientError, web
 from scoring.classifier import Classifier
 from scoring.errors import InvalidTelemetry
 from scoring.history import DEFAULT_ENGINES
-from scoring.items import Item, ItemParser
+from scoring.items import Item
 from scoring.model import Model
 from scoring.service.batching import Batcher
 from scoring.service.body import read
+from scoring.service.fast import FastParser
 from scoring.service.gzip import GzipPacker, takes_gzip
 from scoring.service.keys import Keys
 from scoring.service.limits import Limits
@@ -65,7 +66,7 @@ class Service:
         self._keys = keys or Keys()
         self._limits = limits or Limits()
         self._meters = Meters()
-        self._parser = ItemParser(model.signature, engine)
+        self._parser = FastParser(model.signature, engine)
         self._classifier = Classifier(model, engines)
         self._batcher = Batcher(self._classifier, self._limits, self._meters)
         self._lines = LineScorer(self._parser, self._batcher, self._limits, self._meters)
@@ -168,7 +169,7 @@ class Service:
             if isinstance(answer, InvalidTelemetry):
                 invalid[row] = answer
             else:
-                self._meters.predictions.labels(answer.rul_class or "").inc()
+                self._meters.predictions.labels(answer.label or "").inc()
                 records.append(answer.record())
         if invalid:
             raise refused(invalid)

@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from aiohttp import ClientError, web
 
 from scoring.errors import InvalidTelemetry
-from scoring.items import Item, ItemParser
+from scoring.items import Item
 from scoring.service.batching import Answers, Batcher
 from scoring.service.body import lines, pieces
+from scoring.service.fast import FastParser
 from scoring.service.gzip import GzipPacker
 from scoring.service.limits import Limits
 from scoring.service.meters import Meters
@@ -38,7 +39,7 @@ class _Group:
 class LineScorer:
     """Answers streams."""
 
-    def __init__(self, parser: ItemParser, batcher: Batcher, limits: Limits, meters: Meters) -> None:
+    def __init__(self, parser: FastParser, batcher: Batcher, limits: Limits, meters: Meters) -> None:
         self._parser = parser
         self._batcher = batcher
         self._limits = limits
@@ -127,7 +128,7 @@ class LineScorer:
                 self._meters.refused.labels(str(answer.reason)).inc()
                 written.append(_error(Fault.of(answer), number))
             else:
-                self._meters.predictions.labels(answer.rul_class or "").inc()
+                self._meters.predictions.labels(answer.label or "").inc()
                 written.append(f"{compact(answer.record())}\n")
         return "".join(written)
 

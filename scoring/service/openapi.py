@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from scoring.model import Model
+from scoring.prediction import label_key, weights_key
 from scoring.service.limits import Limits
 from scoring.service.lines import CONTENT_TYPE as LINES
 from scoring.signature import Signature
@@ -170,7 +171,12 @@ def _prediction(signature: Signature) -> Schema:
         required += rul
     if signature.classes:
         classes = list(signature.classes)
-        properties["RulClass"] = {"enum": classes}
-        properties["Probabilities"] = _object(dict.fromkeys(classes, _NUMBER), classes)
-        required += ["RulClass", "Probabilities"]
+        label, weights = label_key(signature), weights_key(signature)
+        properties[label] = {"enum": classes}
+        properties[weights] = _object(dict.fromkeys(classes, _NUMBER), classes)
+        required += [label, weights]
+    if signature.values:
+        names = list(signature.values)
+        properties["PredictedValues"] = _object(dict.fromkeys(names, _NUMBER), names)
+        required.append("PredictedValues")
     return _object(properties, required)

@@ -33,7 +33,7 @@ def test_a_prediction_says_class_probabilities_rul_and_how_much_of_the_window_wa
         "Model": "tiny",
         "ModelVersion": model.version,
     }
-    assert (second.rul_class, second.filled, second.alert, first.alert) == ("F25", pytest.approx(0.4), True, False)
+    assert (second.label, second.filled, second.alert, first.alert) == ("F25", pytest.approx(0.4), True, False)
 
 
 def test_more_records_than_one_call_takes_are_answered_in_their_order(model: Model) -> None:

@@ -23,7 +23,7 @@ class SumOfSensors:
         near = np.clip((last[:, 4] + 3 * last[:, 5] + 5 * last[:, 1]) / 100, 0, 1)[:, np.newaxis]
         rul = 125 * (1 - near)
         none = np.zeros_like(near)
-        return Outputs(np.hstack([near, none, none, 1 - near]), np.hstack([rul, rul, rul]))
+        return Outputs(np.hstack([near, none, none, 1 - near]), np.hstack([rul, rul, rul]), np.empty((len(near), 0)))
 
 
 @pytest.fixture

@@ -174,7 +174,7 @@ def row_model() -> Model:
 async def test_a_model_of_single_rows_is_served_with_its_own_fields_and_remembers_nothing(start) -> None:
     client = await start(row_model())
     answer = await client.score([{"a": 5, "b": 1}, {"rows": [[1, 5]]}, {"a": 5, "b": 1, "ConnectionDeviceId": "x"}])
-    assert [each["RulClass"] for each in answer.json] == ["big", "small", "big"]
+    assert [each["PredictedClass"] for each in answer.json] == ["big", "small", "big"]
     assert [each.get("ConnectionDeviceId") for each in answer.json] == [None, None, "x"]
     assert "PredictedRul" not in answer.json[0]
     assert await client.metric("engines") == 0

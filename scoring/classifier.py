@@ -10,7 +10,7 @@ import numpy as np
 from scoring.errors import InvalidTelemetry
 from scoring.history import DEFAULT_ENGINES, History
 from scoring.model import Model
-from scoring.prediction import Prediction, prediction_id
+from scoring.prediction import Prediction
 from scoring.telemetry import Reason, Telemetry, TelemetryParser
 from scoring.window import Window
 
@@ -80,7 +80,6 @@ class Classifier:
                 f"the model answers {item.engine}, cycle {item.cycle}, with no number",
             )
         return Prediction(
-            id=prediction_id(item, self.model.version),
             telemetry=item,
             signature=self.model.signature,
             version=self.model.version,

@@ -18,7 +18,6 @@ class Prediction:
     """What the model says of one engine at one cycle.
 
     Attributes:
-        id: Derived from the record and the model alone, so that a repeated message gets the same one.
         telemetry: The record, or the window, that was scored.
         signature: The model's own account of itself.
         version: The model's version.
@@ -29,7 +28,6 @@ class Prediction:
         alert: The model's threshold for an alert is reached.
     """
 
-    id: str
     telemetry: Telemetry | Window
     signature: Signature
     version: str
@@ -38,6 +36,11 @@ class Prediction:
     rul: tuple[float, ...]
     values: dict[str, float]
     alert: bool
+
+    @property
+    def id(self) -> str:
+        """Derived from the record and the model alone, so that a repeated message gets the same one."""
+        return prediction_id(self.telemetry, self.version)
 
     @property
     def label(self) -> str | None:
@@ -78,7 +81,6 @@ def columns(signature: Signature) -> dict[str, Any]:
     """What a record of this model's predictions holds, each key with a value of its kind."""
     cycle = 1 if signature.cycle else 0
     return Prediction(
-        id="",
         telemetry=Telemetry("engine", cycle, np.empty(0, dtype=np.float32)),
         signature=signature,
         version="",

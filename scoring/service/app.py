@@ -163,13 +163,13 @@ class Service:
             raise come_again("overloaded", f"no answer in {limits.seconds:g} s; come again a little later") from error
         except (ClientError, ConnectionError) as error:
             raise Refusal(400, [Fault("disconnected", "the body broke off")]) from error
+        self._meters.count(answer for answer in answers if not isinstance(answer, InvalidTelemetry))
         invalid: dict[int, InvalidTelemetry] = {}
         records = []
         for row, answer in enumerate(answers):
             if isinstance(answer, InvalidTelemetry):
                 invalid[row] = answer
             else:
-                self._meters.predictions.labels(answer.label or "").inc()
                 records.append(answer.record())
         if invalid:
             raise refused(invalid)

@@ -121,14 +121,13 @@ class LineScorer:
         if isinstance(answers, Fault):
             return "".join(_error(answers, number) for number, _ in group.lines)
         scored = iter(answers)
+        all_answers = [invalid or next(scored) for _, invalid in group.lines]
+        self._meters.count(all_answers)
         written = []
-        for number, invalid in group.lines:
-            answer = invalid or next(scored)
+        for (number, _), answer in zip(group.lines, all_answers, strict=True):
             if isinstance(answer, InvalidTelemetry):
-                self._meters.refused.labels(str(answer.reason)).inc()
                 written.append(_error(Fault.of(answer), number))
             else:
-                self._meters.predictions.labels(answer.label or "").inc()
                 written.append(f"{compact(answer.record())}\n")
         return "".join(written)
 

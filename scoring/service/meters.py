@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections import Counter as Counts
+from collections.abc import Callable, Iterable
 
 import prometheus_client
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
+from scoring.errors import InvalidTelemetry
 from scoring.history import History
+from scoring.prediction import Prediction
 
 prometheus_client.disable_created_metrics()  # type: ignore[no-untyped-call]
 
@@ -40,6 +43,20 @@ class Meters:
         self.batch_rows = Histogram(
             "scoring_batch_rows", "Records and windows scored together", registry=self._registry, buckets=_SIZES
         )
+
+    def count(self, answers: Iterable[Prediction | InvalidTelemetry]) -> None:
+        """Count answers by class or reason; all at once, since each count takes a lock."""
+        scored: Counts[str] = Counts()
+        refused: Counts[str] = Counts()
+        for answer in answers:
+            if isinstance(answer, InvalidTelemetry):
+                refused[answer.reason] += 1
+            else:
+                scored[answer.label or ""] += 1
+        for label, number in scored.items():
+            self.predictions.labels(label).inc(number)
+        for reason, number in refused.items():
+            self.refused.labels(str(reason)).inc(number)
 
     def watch(self, history: History) -> None:
         """Show how many engines are remembered whenever somebody looks."""

@@ -68,7 +68,7 @@ class Service:
         self._meters = Meters()
         self._parser = FastParser(model.signature, engine)
         self._classifier = Classifier(model, engines)
-        self._batcher = Batcher(self._classifier, self._limits, self._meters)
+        self._batcher = Batcher(self._classifier, self._limits, self._meters, lambda: self._running)
         self._lines = LineScorer(self._parser, self._batcher, self._limits, self._meters)
         self._description = compact(description(model, self._limits, keyed=bool(self._keys), named=not engine)).encode()
         self._running = 0

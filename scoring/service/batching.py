@@ -6,7 +6,7 @@ import asyncio
 import logging
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -41,7 +41,16 @@ class Batcher:
     Use as `async with`; requests that are waiting at the end are still answered.
     """
 
-    def __init__(self, classifier: Classifier, limits: Limits, meters: Meters) -> None:
+    def __init__(self, classifier: Classifier, limits: Limits, meters: Meters, running: Callable[[], int]) -> None:
+        """Prepare to collect.
+
+        Args:
+            classifier: Scores, and holds the histories.
+            limits: How much may wait, and for how long.
+            meters: Show how much waits, and count calls.
+            running: How many requests are being read, scored or answered.
+        """
+        self._running = running
         self._classifier = classifier
         self._limits = limits
         self._meters = meters
@@ -131,12 +140,11 @@ class Batcher:
                     request.answers.set_result(answers)
 
     def _is_short(self, batch: Sequence[_Request]) -> bool:
-        """Whether scoring takes less time than handing it to the thread and back would be worth.
+        """Whether scoring takes so little time that it is not worth to be handed to the thread and back.
 
-        With a single request at hand nobody else waits for the event loop meanwhile.
+        That is so only for the one request that is running: with others, reading them goes on meanwhile.
         """
-        rows = sum(len(request.items) for request in batch)
-        return len(batch) == 1 and not self._requests and rows * self._row_seconds < _SHORT_SECONDS
+        return self._running() == 1 and len(batch[0].items) * self._row_seconds < _SHORT_SECONDS
 
     async def _linger(self) -> None:
         """Wait until a full batch has gathered, or the time for it is over."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import ipaddress
 import logging
 import signal
@@ -42,6 +43,9 @@ async def serve(service: Service, host: str, port: int, listening: Callable[[str
     # It logs malformed requests with their headers, and a key may be among them; what fails in a handler is logged
     # by the service.
     logging.getLogger("aiohttp.server").setLevel(logging.CRITICAL)
+    # What is there by now stays, and need not be looked through again and again while requests wait.
+    gc.collect()
+    gc.freeze()
     async with served(service, host, port) as address:
         listening(address)
         await stop.wait()

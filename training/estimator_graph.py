@@ -94,6 +94,7 @@ def _converted(estimator: Any, fields: int, output: str) -> onnx.ModelProto:
                 warnings.simplefilter("ignore", FutureWarning)
                 model = convert_sklearn(
                     estimator,
+                    name="estimator",
                     initial_types=[("row", FloatTensorType([None, fields]))],
                     target_opset=OPSET,
                     options={id(last): options},

@@ -131,3 +131,9 @@ def test_a_file_that_holds_no_model_is_refused(tmp_path, capsys) -> None:
     assert "holds StandardScaler, expected a classifier, a regressor or a pipeline" in capsys.readouterr().err
     assert main(["export", str(tmp_path / "text.joblib")]) == 2
     assert "cannot be opened by joblib" in capsys.readouterr().err
+
+
+def test_the_same_model_is_the_same_file() -> None:
+    estimator = LogisticRegression(max_iter=500).fit(IRIS.data, IRIS.target)
+    first, second = (export_estimator("x", estimator, names(IRIS)).content for _ in range(2))
+    assert first == second

@@ -30,7 +30,18 @@ def test_the_model_is_calibrated_in_cross_validation(name):
     figures = Model.load(MODELS / f"{name}.onnx").signature.figures["cross-validation"]
     assert 0.77 <= figures["coverage"] <= 0.83
     assert figures["calibration_error"] <= 0.03
+    assert 0.77 <= figures["torn"]["coverage"] <= 0.83
     assert figures["alerts"]["recall"] >= 0.95
+
+
+def test_the_fleet_model_may_be_the_default():
+    """Its RMSE is on average within 5% of that of the four models, each on its own test engines."""
+    figures = {name: Model.load(MODELS / f"{name}.onnx").signature.figures for name in NAMES}
+    ratios = [
+        figures["fleet"][f"test {name.upper()}"]["rmse_last"] / figures[name][f"test {name.upper()}"]["rmse_last"]
+        for name in NAMES[:4]
+    ]
+    assert sum(ratios) / 4 <= 1.05
 
 
 def test_the_overview_is_of_these_models():

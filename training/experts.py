@@ -23,7 +23,7 @@ class Experts(BaseEstimator):  # type: ignore[misc]
 
     A window is whole if it holds nearly as many messages as the engine has flown cycles, or as fit into it: an engine
     that is watched from its first cycle on has whole windows at any age. A model that has seen whole windows only fails
-    at short histories; one that learned from a few torn windows as well was far behind, there, one that saw nothing else
+    at short histories; one that learned from a few torn windows as well was far behind one that saw nothing else there
     (docs/model.md has figures). Two models with a gate that is known beforehand are the simplest mixture of experts
     (R. A. Jacobs, M. I. Jordan, S. J. Nowlan, G. E. Hinton, "Adaptive mixtures of local experts", Neural Computation
     3(1), 1991).

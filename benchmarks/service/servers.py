@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
+import psutil
 
 from benchmarks.service.environments import ROOT, programs
 from scoring.model import Model
@@ -48,6 +49,15 @@ class Server:
     model: Path
     port: int = field(default_factory=free_port)
     variables: dict[str, str] = field(default_factory=dict)
+    process: psutil.Process | None = None
+
+    @property
+    def cpu_seconds(self) -> float:
+        """The processor time that the server has taken so far, with all its processes."""
+        if self.process is None:
+            raise RuntimeError(f"{self.name} does not run")
+        each = [self.process, *self.process.children(recursive=True)]
+        return sum(times.user + times.system for times in (one.cpu_times() for one in each))
 
     def command(self) -> list[str]:
         raise NotImplementedError
@@ -65,6 +75,7 @@ class Server:
             process = subprocess.Popen(
                 command, cwd=ROOT, env=environment, stdout=log, stderr=log, start_new_session=True
             )
+        self.process = psutil.Process(process.pid)
         try:
             self._wait(process)
             yield

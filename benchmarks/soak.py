@@ -82,11 +82,21 @@ class Watch:
     def __init__(self, runtime: Runtime, home: Path) -> None:
         self._runtime = runtime
         self._journal = home / "state" / MODULE / "journal.sqlite3"
+        self._answered: set[str] = set()
+        self._last = 0
 
-    def answered(self) -> int:
+    async def answered(self) -> int:
+        """How many readings have a prediction upstream."""
+        # In a thread: this process is also the hub, and the upstream file grows to some GB.
+        return await asyncio.to_thread(self._look)
+
+    def _look(self) -> int:
         with contextlib.closing(sqlite3.connect(f"file:{self._runtime.upstream.path}?mode=ro", uri=True)) as upstream:
-            query = "SELECT count(DISTINCT correlation_id) FROM messages WHERE output = 'predictions'"
-            return int(upstream.execute(query).fetchone()[0])
+            query = "SELECT seq, output, correlation_id FROM messages WHERE seq > ? ORDER BY seq LIMIT 20000"
+            while rows := upstream.execute(query, (self._last,)).fetchall():
+                self._answered.update(correlation for _, output, correlation in rows if output == "predictions")
+                self._last = rows[-1][0]
+        return len(self._answered)
 
     def memory(self) -> float:
         pid = self._runtime.agent[MODULE].status.pid
@@ -116,18 +126,18 @@ async def soak(model: Path, minutes: int, rate: float, home: Path) -> bool:
             memory = watch.memory()
             settled = memory if minute == min(SETTLED_MINUTES, minutes) else settled
             print(
-                f"minute {minute:3}  {fault.__name__:12} answered {watch.answered():9,}  memory {memory:4.0f} MB  "
+                f"minute {minute:3}  {fault.__name__:12} answered {await watch.answered():9,}  memory {memory:4.0f} MB  "
                 f"waiting {watch.waiting():6,}",
                 flush=True,
             )
         sent = repeat * ENGINES * CYCLES
         runtime.upstream.set_desired(f"{runtime.hub.device}/{SOURCE}", {"rate": 0})
         deadline = asyncio.get_running_loop().time() + max(10 * MINUTE, minutes * MINUTE)
-        while watch.answered() < sent or watch.waiting():
+        while await watch.answered() < sent or watch.waiting():
             await asyncio.sleep(2)
             if asyncio.get_running_loop().time() > deadline:
                 break
-        lost, memory, waiting = sent - watch.answered(), watch.memory(), watch.waiting()
+        lost, memory, waiting = sent - await watch.answered(), watch.memory(), watch.waiting()
     print(
         f"sent {sent:,}, lost {lost}, memory {memory:.0f} MB ({memory / settled:.2f} of that after {SETTLED_MINUTES} "
         f"minutes), waiting in the journal {waiting}"

@@ -82,8 +82,11 @@ class WindowFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         others = [c for c in range(newest.shape[1]) if c != self.cycle and c not in self.settings]
         self.window_ = window
         self.regimes_ = Regimes.fit(newest[:, list(self.settings)], newest[:, others], self.regimes)
-        regime = self.regimes_.of(messages[:, list(self.settings)])
-        mean, scale = _standardisation(newest[:, others], regime, self.regimes_.count)
+        settings = messages[:, list(self.settings)]
+        # A value of another regime is so far off that a few would widen a regime's deviation many times.
+        clear = ~self.regimes_.unclear(settings)
+        regime = self.regimes_.of(settings[clear])
+        mean, scale = _standardisation(newest[clear][:, others], regime, self.regimes_.count)
         varying = np.flatnonzero(scale.any(axis=0))
         self.sensors_ = np.asarray(others, dtype=np.int64)[varying]
         self.mean_ = np.ascontiguousarray(mean[:, varying])

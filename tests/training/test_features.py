@@ -135,3 +135,11 @@ def test_chosen_rows_have_the_features_that_they_have_among_all():
     rows = np.array([150, 3, 70])
     np.testing.assert_array_equal(features.transform(x, rows), features.transform(x)[rows])
     np.testing.assert_array_equal(features.counts(x), features.transform(x)[:, -2:])
+
+
+def test_messages_whose_regime_is_unclear_teach_nothing_of_any_regime():
+    x = windows(wearing_engines([150, 180, 200], regimes=3), W)
+    x[::20, -1, 1:3] = np.nan
+    features, clear = WindowFeatures().fit(x), fitted(3)
+    assert features.sensors_.tolist() == clear.sensors_.tolist()
+    np.testing.assert_allclose(features.scale_, clear.scale_, rtol=0.2)

@@ -11,7 +11,7 @@ from __future__ import annotations
 import argparse
 import csv
 import json
-import statistics
+import resource
 import subprocess
 import sys
 import tempfile
@@ -76,31 +76,37 @@ def write(folder: Path, name: str, records: list[Record]) -> dict[str, Path]:
     return paths
 
 
-def bare(model: Model, records: list[Record]) -> float:
-    """Seconds of the model's calls alone."""
+def bare(model: Model, records: list[Record]) -> np.ndarray:
+    """Seconds of the model's calls alone, and of processor time."""
     names = model.signature.field_names
     history = History(model.signature.window, len(names))
     windows = np.empty((MAX_BATCH, history.window, history.width), dtype=np.float32)
-    seconds = 0.0
+    seconds = np.zeros(2)
     for start in range(0, len(records), MAX_BATCH):
         chunk = records[start : start + MAX_BATCH]
         for index, record in enumerate(chunk):
             values = np.array([record[name] for name in names], dtype=np.float32)
             history.insert(Telemetry(str(record[ENGINE]), int(values[0]), values), windows[index])
-        started = time.perf_counter()
+        started = np.array([time.perf_counter(), time.process_time()])
         model.predict(windows[: len(chunk)])
-        seconds += time.perf_counter() - started
+        seconds += [time.perf_counter(), time.process_time()] - started
     return seconds
 
 
-def command(model: Path, given: Path, folder: Path) -> float:
-    """Seconds of the whole command."""
+def command(model: Path, given: Path, folder: Path) -> np.ndarray:
+    """Seconds of the whole command, and of processor time."""
     output = folder / "predictions.ndjson"
     output.unlink(missing_ok=True)
     arguments = ["batch", str(given), str(output), "--model", str(model)]
-    started = time.perf_counter()
+    started = np.array([time.perf_counter(), _processor_seconds()])
     subprocess.run([sys.executable, "-m", "scoring", *arguments], check=True, stdout=subprocess.DEVNULL)
-    return time.perf_counter() - started
+    return [time.perf_counter(), _processor_seconds()] - started
+
+
+def _processor_seconds() -> float:
+    """What all processes that have been waited for have taken."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def main() -> None:
@@ -112,7 +118,7 @@ def main() -> None:
     options = parser.parse_args()
     model = Model.load(options.model)
     records = records_of(model.signature.field_names, options.engines, options.cycles)
-    rates: dict[str, list[float]] = defaultdict(list)
+    rates: dict[str, list[np.ndarray]] = defaultdict(list)
     with tempfile.TemporaryDirectory() as home:
         folder = Path(home)
         paths, one = write(folder, "telemetry", records), write(folder, "one", records[:1])
@@ -122,10 +128,12 @@ def main() -> None:
                 # Python, the libraries and the model are loaded once, however many rows there are.
                 start = command(options.model, one[kind], folder)
                 rates[kind].append((len(records) - 1) / (command(options.model, path, folder) - start))
-    reference = statistics.median(rates["bare call"])
+    reference = np.median(rates["bare call"], axis=0)
+    print(f"{'':10} {'rows/s':>8} {'ratio':>6}   a second of processor time")
     for kind, found in rates.items():
-        rate = statistics.median(found)
-        print(f"{kind:10} {rate:8.0f} rows/s {rate / reference:6.2f}")
+        rate = np.median(found, axis=0)
+        ratio = rate / reference
+        print(f"{kind:10} {rate[0]:8.0f} {ratio[0]:6.2f} {rate[1]:8.0f} {ratio[1]:6.2f}")
 
 
 if __name__ == "__main__":

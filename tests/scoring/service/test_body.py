@@ -89,9 +89,11 @@ def test_any_json_is_an_item_that_can_be_scored_or_has_its_reason(payload: objec
         assert item.reason in set(Reason)
 
 
-@given(
-    st.lists(list_rows.filter(lambda row: isinstance(row[0], int) and 1 <= row[0] <= MAX_CYCLE), min_size=1, max_size=8)
-)
+readings = st.lists(st.floats(-9, 9) | st.none(), min_size=24, max_size=24)
+good_rows = st.builds(lambda cycle, rest: [cycle, *rest], st.integers(1, 60), readings)
+
+
+@given(st.lists(good_rows, min_size=1, max_size=8))
 def test_rows_as_lists_and_as_objects_are_the_same_window(rows: list[list]) -> None:
     listed = parser.check({"rows": [[None if each is None else float(each) for each in row] for row in rows]})
     named = parser.check(

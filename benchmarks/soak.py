@@ -125,8 +125,9 @@ async def soak(model: Path, minutes: int, rate: float, home: Path) -> bool:
             await asyncio.gather(asyncio.sleep(MINUTE), fault(runtime))
             memory = watch.memory()
             settled = memory if minute == min(SETTLED_MINUTES, minutes) else settled
+            answered = await watch.answered()
             print(
-                f"minute {minute:3}  {fault.__name__:12} answered {await watch.answered():9,}  memory {memory:4.0f} MB  "
+                f"minute {minute:3}  {fault.__name__:12} answered {answered:9,}  memory {memory:4.0f} MB  "
                 f"waiting {watch.waiting():6,}",
                 flush=True,
             )

@@ -25,13 +25,7 @@ case $architecture in
 esac
 command -v buildah > /dev/null || fail "buildah is missing: apt-get install buildah podman"
 
-# Programs for another processor must run here, as if they were this one's.
-if [ "$(uname -m)" != "$machine" ]; then
-    formats=/proc/sys/fs/binfmt_misc
-    [ -e $formats/register ] || mount -t binfmt_misc binfmt_misc $formats || fail "binfmt_misc cannot be mounted"
-    [ -e $formats/qemu-$machine ] || update-binfmts --enable "qemu-$machine" \
-        || fail "programs for $machine cannot run: apt-get install qemu-user-static binfmt-support"
-fi
+build_base=docker.io/library/debian:$suite-slim
 
 # base NAME DEBIAN_ARCHITECTURE OCI_ARCHITECTURE VARIANT
 base() {
@@ -58,7 +52,34 @@ base() {
     echo "images: $1 is a stand-in made of Debian's packages"
 }
 
-base "docker.io/library/debian:$suite-slim" "$(dpkg --print-architecture)" "$(dpkg --print-architecture)" ''
+# Programs for another processor must run here, as if they were this one's.
+emulate() {
+    formats=/proc/sys/fs/binfmt_misc
+    [ -e $formats/register ] || mount -t binfmt_misc binfmt_misc $formats || fail "binfmt_misc cannot be mounted"
+    [ -e $formats/qemu-$machine ] || update-binfmts --enable "qemu-$machine" \
+        || fail "programs for $machine cannot run: apt-get install qemu-user-static binfmt-support"
+    # Debian 12's qemu 7 crashes when it loads onnxruntime's wheel for arm64: that of Debian 13 takes its place.
+    if [ $machine = aarch64 ] && qemu-aarch64-static --version | grep --quiet 'version [1-7]\.'; then
+        newer=$cache/qemu-aarch64
+        if [ ! -e "$newer" ]; then
+            container=$(buildah from --pull-never "$build_base")
+            buildah run "$container" sh -c 'cd /tmp && apt-get update --quiet && apt-get download --quiet qemu-user'
+            dpkg-deb --fsys-tarfile "$(buildah mount "$container")"/tmp/qemu-user_*.deb \
+                | tar --extract --to-stdout ./usr/bin/qemu-aarch64 > "$newer.part"
+            buildah rm "$container" > /dev/null
+            chmod +x "$newer.part"
+            mv "$newer.part" "$newer"
+        fi
+        # The head of an ELF file for this processor, and which of its bits count.
+        magic='\x7fELF\x02\x01\x01\x00\x00\x00\x00\x00\x00\x00\x00\x00\x02\x00\xb7\x00'
+        mask='\xff\xff\xff\xff\xff\xff\xff\x00\xff\xff\xff\xff\xff\xff\xff\xff\xfe\xff\xff\xff'
+        echo -1 > $formats/qemu-aarch64
+        printf '%s' ":qemu-aarch64:M::$magic:$mask:$newer:F" > $formats/register
+    fi
+}
+
+base "$build_base" "$(dpkg --print-architecture)" "$(dpkg --print-architecture)" ''
+[ "$(uname -m)" = $machine ] || emulate
 base "docker.io/$architecture/debian:$suite-slim" $debian $oci "$variant"
 
 version=$(sed -n 's/^version = "\(.*\)"$/\1/p' pyproject.toml)

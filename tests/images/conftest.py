@@ -16,11 +16,6 @@ REGISTRY = "localhost"
 VERSION = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
 
 
-# Which processor qemu is, where it stands in for one: that of most 64-bit gateways, since its newest one crashes in
-# onnxruntime's code for vectors of any length.
-EMULATED = {"QEMU_CPU": "cortex-a72"}
-
-
 class Image:
     """An image for one architecture, on this machine."""
 
@@ -51,9 +46,8 @@ class Image:
             "--security-opt",
             "no-new-privileges",
         )
-        emulated = [part for name, value in EMULATED.items() for part in ("--env", f"{name}={value}")]
         return subprocess.run(
-            ["podman", "run", *strict, *emulated, *flags, self.name, *command],
+            ["podman", "run", *strict, *flags, self.name, *command],
             check=False,
             capture_output=True,
             text=True,

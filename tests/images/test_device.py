@@ -18,7 +18,7 @@ from simulator.cmapss import write_subset
 from simulator.containers import find_program
 from simulator.runtime import Runtime
 from tests.deployment import answered, by_output
-from tests.images.conftest import EMULATED, REGISTRY, ROOT, Image
+from tests.images.conftest import REGISTRY, ROOT, Image
 
 READINGS = 500
 # Emulated, a module takes half a minute to start.
@@ -53,10 +53,7 @@ async def test_it_answers_as_the_host_does_loses_nothing_when_killed_and_ends_wh
         architecture=image.architecture,
         registry=REGISTRY,
     )
-    emulation = dict.fromkeys(("rulclassifier", "telemetrysource"), EMULATED)
-    async with Runtime(
-        content, folder / "home", environment=emulation, containers=find_program("podman"), backoff=0.1
-    ) as runtime:
+    async with Runtime(content, folder / "home", containers=find_program("podman"), backoff=0.1) as runtime:
         classifier = runtime.agent["rulclassifier"]
         await runtime.upstream.arrived(READINGS // 4)
         classifier.kill()

@@ -1,9 +1,11 @@
 """Holds the packages to the arrows of docs/architecture.md: training -> scoring <- modules."""
 
 import ast
+import json
 import os
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -83,6 +85,7 @@ def test_nothing_on_a_device_can_unpickle(package: str) -> None:
 def test_a_module_starts_where_training_is_not_installed(module: str) -> None:
     program = f"""
 import sys
+import tomllib
 
 class Absent:
     def find_spec(self, name, path=None, target=None):
@@ -93,3 +96,16 @@ sys.meta_path.insert(0, Absent())
 import {module}
 """
     subprocess.run([sys.executable, "-c", program], check=True, env=os.environ, cwd=ROOT)
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "modules").glob("*/module.json")), ids=lambda path: path.parent.name)
+def test_a_module_names_dockerfiles_that_are_there_and_the_projects_version(path: Path) -> None:
+    image = json.loads(path.read_text())["image"]
+    version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
+    assert image["tag"]["version"] == version
+    assert f"--build-arg=VERSION={version}" in image["buildOptions"]
+    assert (path.parent / image["contextPath"]).resolve() == ROOT
+    for architecture, dockerfile in image["tag"]["platforms"].items():
+        text = (path.parent / dockerfile).read_text()
+        assert f"docker.io/{architecture}/debian" in text
+        assert f"ARG VERSION={version}" in text

@@ -12,10 +12,10 @@ from pathlib import Path
 
 import joblib
 
+from scoring.console import note, say
 from scoring.errors import ScoringError
 from scoring.model import Model
 from training.card import overview
-from training.console import note, say
 from training.dataset import Dataset, default_directory, load_test, load_training
 from training.decision import Costs
 from training.errors import DataError, TrainingError

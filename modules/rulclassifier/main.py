@@ -9,6 +9,7 @@ from pathlib import Path
 from modules.edge import environment
 from modules.edge.client import EdgeClient
 from modules.edge.journal import Durability, Journal
+from modules.edge.memory import give_back
 from modules.edge.metrics import Metrics
 from modules.edge.outbox import Outbox
 from modules.edge.process import run, until
@@ -63,6 +64,7 @@ async def rulclassifier(stop: asyncio.Event) -> bool:
         environment.number("WATCHDOG_EARLIEST_SECONDS", EARLIEST_SECONDS, 0.0, 1e6),
         environment.number("WATCHDOG_STALL_SECONDS", STALL_SECONDS, 1.0, 1e6),
     )
+    give_back()
     async with metrics.served(environment.text("METRICS_LISTEN", ""), lambda: client.is_connected):
         processor.start()
         watchdog.start()

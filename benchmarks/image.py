@@ -13,12 +13,14 @@ import os, time
 import numpy as np
 import modules.rulclassifier.main
 from pathlib import Path
+from modules.edge.memory import give_back
 from scoring.classifier import Classifier
 from scoring.model import Model
 from scoring.telemetry import Telemetry
 start = time.perf_counter()
 model = Model.load(Path(os.environ["MODEL_PATH"]))
 print(f"load {time.perf_counter() - start:.2f} s")
+give_back()
 classifier = Classifier(model)
 values = np.ones(25, dtype=np.float32)
 for cycle in range(1, 51):

@@ -68,7 +68,8 @@ def test_its_bills_of_materials_name_what_it_runs_on(image: Image) -> None:
     runs_on = "import onnxruntime, aiohttp; print(onnxruntime.__version__, aiohttp.__version__)"
     onnxruntime, aiohttp = image.run("python3", "-c", runs_on).stdout.split()
     prefix = "python3-" if image.architecture == "arm32v7" else ""
-    assert versions[f"{prefix}onnxruntime"].removesuffix("+dfsg") == onnxruntime
+    # Debian's onnxruntime calls itself 1.21, its package 1.21.0.
+    assert versions[f"{prefix}onnxruntime"].startswith(onnxruntime)
     assert versions[f"{prefix}aiohttp"] == aiohttp
     assert versions["azure-iot-device"] == "2.14.0"
     assert "libc6" in versions
@@ -89,7 +90,7 @@ def test_every_shipped_model_says_there_what_it_says_here(image: Image, tmp_path
         here = Model.load(path).predict(windows)
         there = np.frombuffer(base64.b64decode(line.split()[1]), dtype="<f4").reshape(len(windows), -1)
         assert there == pytest.approx(np.hstack([here.probabilities, here.rul]), rel=1e-5, abs=1e-5)
-    assert version.startswith("1.21." if image.architecture == "arm32v7" else "1.")
+    assert (version == "1.21") == (image.architecture == "arm32v7")
     assert "Schema error" not in done.stderr
 
 

@@ -7,6 +7,8 @@ import sys
 from collections.abc import Callable
 from typing import TypeVar
 
+from scoring.history import DEFAULT_ENGINES
+
 Number = TypeVar("Number", int, float)
 
 
@@ -23,6 +25,17 @@ def number(kind: type[Number], lowest: Number, highest: Number) -> Callable[[str
         return value
 
     return parse
+
+
+def add_engine_options(parser: argparse.ArgumentParser) -> None:
+    """Add what a command asks about engines that are remembered: `--engine` and `--engines`."""
+    parser.add_argument("--engine", default="", metavar="NAME", help="the engine of records that name none")
+    parser.add_argument(
+        "--engines",
+        type=number(int, 1, 1_000_000),
+        default=DEFAULT_ENGINES,
+        help=f"how many are remembered, the least recently seen goes first; default {DEFAULT_ENGINES}",
+    )
 
 
 def say(text: str) -> None:

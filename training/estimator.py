@@ -7,7 +7,6 @@ import csv
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +34,7 @@ from scoring.signature import (
 )
 from training.errors import ExportError
 from training.estimator_graph import estimator_graph, steps
+from training.export import versions
 
 # Enough to see a wrong kernel or a wrong converter, and small beside the model.
 GOLDEN_ROWS = 16
@@ -46,7 +46,6 @@ GOLDEN_TOLERANCE = 2e-4
 # The others lie on an edge, such as between two neighbours at the same distance, or on a threshold of a tree.
 EQUAL_SHARE = 0.99
 
-_LIBRARIES = ("numpy", "onnx", "onnxruntime", "scikit-learn", "skl2onnx", "turbofan-edge")
 
 Rows = NDArray[np.float64]
 
@@ -160,7 +159,7 @@ def export_estimator(
         classes=() if described.output == VALUES else described.names,
         scores=described.output == SCORES,
         values=described.names if described.output == VALUES else (),
-        versions={library: version(library) for library in _LIBRARIES},
+        versions=versions(),
     )
     windows: FloatArray = rows[:, np.newaxis].astype(np.float32)
     equal = _equal(graph, described, windows, expected, rows)

@@ -15,12 +15,11 @@ from skl2onnx import convert_sklearn
 from skl2onnx._supported_operators import sklearn_operator_name_map
 from skl2onnx.common.data_types import FloatTensorType
 from skl2onnx.helpers.onnx_helper import select_model_inputs_outputs
-from sklearn.pipeline import Pipeline
 from sklearn.utils import get_tags
 
 from scoring.signature import INPUT_NAME, PROBABILITIES, SCORES, VALUES
 from training.errors import ExportError
-from training.graph import IR_VERSION, OPSET
+from training.graph import IR_VERSION, OPSET, last_step
 
 _INPUT = "estimator/row"
 # Those that a converter knows; the first that it takes is used.
@@ -84,7 +83,7 @@ def _imports() -> list[onnx.OperatorSetIdProto]:
 
 def _converted(estimator: Any, fields: int, output: str) -> onnx.ModelProto:
     """What skl2onnx makes of the estimator, with unlike names and one output."""
-    last = _last_step(estimator)
+    last = last_step(estimator)
     model = onnx.ModelProto()
     for options in _OPTIONS[output]:
         try:
@@ -128,10 +127,6 @@ def _why_not(estimator: Any, error: Exception) -> str:
                 "do it before the model sees the data"
             )
     return f"skl2onnx cannot convert {type(estimator).__name__}: {error}"
-
-
-def _last_step(estimator: Any) -> Any:
-    return _last_step(estimator[-1]) if isinstance(estimator, Pipeline) else estimator
 
 
 def steps(name: str, estimator: Any) -> Iterator[tuple[str, Any]]:

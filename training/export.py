@@ -82,7 +82,7 @@ def export(name: str, fitted: Fitted, data: Dataset, figures: Mapping[str, Any])
             "engines": data.trajectories.engines,
             "settings": list(task.settings),
         },
-        versions={library: version(library) for library in _LIBRARIES},
+        versions=versions(),
         figures=figures,
         alert={"class": prognosis.classes.names[0], "threshold": fitted.alert},
     )
@@ -95,6 +95,11 @@ def export(name: str, fitted: Fitted, data: Dataset, figures: Mapping[str, Any])
     onnx.helper.set_model_props(model, properties)
     onnx.checker.check_model(model, full_check=True)
     return bytes(model.SerializeToString(deterministic=True))
+
+
+def versions() -> dict[str, str]:
+    """The libraries that make a file, with their versions."""
+    return {library: version(library) for library in _LIBRARIES}
 
 
 def metadata(content: bytes) -> dict[str, str]:

@@ -78,7 +78,7 @@ def to_onnx(pipeline: Pipeline, window: int, fields: int) -> onnx.ModelProto:
             name="prognosis",
             initial_types=[(INPUT_NAME, FloatTensorType([None, window, fields]))],
             target_opset=OPSET,
-            options={_last_step(each).__class__: {"zipmap": False} for each in classifiers},
+            options={last_step(each).__class__: {"zipmap": False} for each in classifiers},
         )
     # Without the nodes that lead to nothing, such as the classifiers' labels.
     model = select_model_inputs_outputs(model, list(_CHOSEN))
@@ -117,8 +117,9 @@ def _classifiers(prognosis: Prognosis) -> list[Any]:
     return [*prognosis.classifiers_, *prognosis.graders_]
 
 
-def _last_step(estimator: Any) -> Any:
-    return estimator[-1] if isinstance(estimator, Pipeline) else estimator
+def last_step(estimator: Any) -> Any:
+    """What a pipeline ends with, also one within another; an estimator itself."""
+    return last_step(estimator[-1]) if isinstance(estimator, Pipeline) else estimator
 
 
 def _divided(op: _Ops, numerator: Any, denominator: Any, **names: Any) -> Any:

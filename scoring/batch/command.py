@@ -17,9 +17,8 @@ from scoring.batch.entry import Entry
 from scoring.batch.inputs import Inputs
 from scoring.batch.job import PART_ENTRIES, Job, dead_letter
 from scoring.classifier import Classifier
-from scoring.console import note, number, say
+from scoring.console import add_engine_options, note, say
 from scoring.errors import InvalidTelemetry
-from scoring.history import DEFAULT_ENGINES
 from scoring.items import ItemParser
 from scoring.model import Model
 from scoring.prediction import Prediction, columns
@@ -37,13 +36,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("input", help="a file, a pattern or a folder: .csv, .ndjson, .parquet, .avro or C-MAPSS .txt")
     parser.add_argument("output", help="the file to write: .csv, .ndjson or .parquet")
     parser.add_argument("--model", type=Path, required=True, help="the ONNX file")
-    parser.add_argument("--engine", default="", metavar="NAME", help="the engine of records that name none")
-    parser.add_argument(
-        "--engines",
-        type=number(int, 1, 1_000_000),
-        default=DEFAULT_ENGINES,
-        help=f"how many are remembered, the least recently seen goes first; default {DEFAULT_ENGINES}",
-    )
+    add_engine_options(parser)
 
 
 def run(options: argparse.Namespace) -> None:

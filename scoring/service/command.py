@@ -8,8 +8,7 @@ import logging
 import os
 from pathlib import Path
 
-from scoring.console import number
-from scoring.history import DEFAULT_ENGINES
+from scoring.console import add_engine_options, number
 from scoring.model import Model
 from scoring.service.app import Service
 from scoring.service.keys import Keys
@@ -31,13 +30,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="keys that callers must show, one on each line; those in SCORING_KEYS, separated by commas, are added",
     )
-    parser.add_argument("--engine", default="", metavar="NAME", help="the engine of records that name none")
-    parser.add_argument(
-        "--engines",
-        type=number(int, 1, 1_000_000),
-        default=DEFAULT_ENGINES,
-        help=f"how many are remembered, the least recently seen goes first; default {DEFAULT_ENGINES}",
-    )
+    add_engine_options(parser)
     parser.add_argument("--body-kilobytes", type=number(int, 1, 1_000_000), default=1024, help="default 1024")
     parser.add_argument("--rows", type=number(int, 1, 1_000_000), default=1000, help="in one JSON body; default 1000")
     parser.add_argument("--seconds", type=number(float, 0.1, 3600.0), default=10.0, help="for a request; default 10")

@@ -17,6 +17,7 @@ import onnxruntime
 from numpy.typing import NDArray
 from sklearn.base import is_classifier, is_regressor
 from sklearn.exceptions import InconsistentVersionWarning
+from sklearn.utils import get_tags
 
 from scoring.model import Model
 from scoring.signature import (
@@ -45,6 +46,8 @@ TOLERANCE = 1e-4
 GOLDEN_TOLERANCE = 2e-4
 # The others lie on an edge, such as between two neighbours at the same distance, or on a threshold of a tree.
 EQUAL_SHARE = 0.99
+# The share of values that are taken out to see whether absent ones are taken alike.
+HOLES = 0.2
 
 
 Rows = NDArray[np.float64]
@@ -144,7 +147,9 @@ def export_estimator(
             what it computes.
     """
     described = _described(estimator, fields, targets)
-    graph = estimator_graph(estimator, len(described.fields), described.output, len(described.names))
+    shape = len(described.fields), described.output, len(described.names)
+    takes_absent = bool(get_tags(estimator).input_tags.allow_nan)
+    graph = estimator_graph(estimator, *shape, takes_absent=takes_absent)
     if rows is None:
         rows = _made_up(estimator, len(described.fields))
     if rows.shape[1] != len(described.fields):
@@ -162,6 +167,8 @@ def export_estimator(
         versions=versions(),
     )
     windows: FloatArray = rows[:, np.newaxis].astype(np.float32)
+    if takes_absent and not _answers_absent(graph, described, rows):
+        graph = estimator_graph(estimator, *shape, takes_absent=False)
     equal = _equal(graph, described, windows, expected, rows)
     golden = Golden(windows[equal][:GOLDEN_ROWS], {described.output: expected[equal][:GOLDEN_ROWS]}, GOLDEN_TOLERANCE)
     onnx.helper.set_model_props(graph, {SIGNATURE_KEY: signature.to_json(), GOLDEN_KEY: golden.to_json()})
@@ -231,6 +238,16 @@ def _made_up(estimator: Any, fields: int) -> Rows:
         rows[::2] = rng.normal(size=rows[::2].shape) * scale + mean
     made: Rows = rows
     return made
+
+
+def _answers_absent(graph: onnx.ModelProto, described: Described, rows: Rows) -> bool:
+    """Whether the graph takes absent values as the estimator does; converted forests do not."""
+    holes = np.where(np.random.default_rng(0).random(rows.shape) < HOLES, np.nan, rows)
+    session = onnxruntime.InferenceSession(graph.SerializeToString(), providers=["CPUExecutionProvider"])
+    found = session.run([described.output], {INPUT_NAME: holes[:, np.newaxis].astype(np.float32)})[0]
+    expected = described.predict(holes)
+    off = np.abs(found - expected).max(axis=1) / max(1.0, float(np.abs(expected).max()))
+    return bool((off <= TOLERANCE).mean() >= EQUAL_SHARE)
 
 
 def _equal(

@@ -15,7 +15,6 @@ from skl2onnx import convert_sklearn
 from skl2onnx._supported_operators import sklearn_operator_name_map
 from skl2onnx.common.data_types import FloatTensorType
 from skl2onnx.helpers.onnx_helper import select_model_inputs_outputs
-from sklearn.utils import get_tags
 
 from scoring.signature import INPUT_NAME, PROBABILITIES, SCORES, VALUES
 from training.errors import ExportError
@@ -30,7 +29,7 @@ _OPTIONS: dict[str, list[dict[str, bool]]] = {
 }
 
 
-def estimator_graph(estimator: Any, fields: int, output: str, width: int) -> onnx.ModelProto:
+def estimator_graph(estimator: Any, fields: int, output: str, width: int, *, takes_absent: bool) -> onnx.ModelProto:
     """An estimator's graph behind the contract's input, [engines, 1, fields], and with its output's name.
 
     Args:
@@ -38,6 +37,7 @@ def estimator_graph(estimator: Any, fields: int, output: str, width: int) -> onn
         fields: How many columns it takes.
         output: `probabilities`, `scores` or `values`.
         width: How many columns the output has.
+        takes_absent: Whether a row with an absent value is answered; by NaN otherwise.
 
     Raises:
         ExportError: A step of it cannot be converted.
@@ -53,7 +53,6 @@ def estimator_graph(estimator: Any, fields: int, output: str, width: int) -> onn
             absent = Cast <to = 9> (any)
         }}""")
     # scikit-learn refuses a row with an absent value; many graphs would answer it with whatever comes out.
-    takes_absent = bool(get_tags(estimator).input_tags.allow_nan)
     chosen = "Identity (number)" if takes_absent else "Where (absent, nothing, number)"
     behind = _parsed(f"""
         behind (float[engines, {width}] answer, bool[engines, 1] absent)

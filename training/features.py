@@ -5,8 +5,8 @@ floats come out differently in another order, with fused multiply-add, or on ano
 one of whole numbers below 2**24, which float32 holds exactly: sensors are standardised element by element, rounded to
 multiples of 1/256 of a standard deviation, and filtered by integer weights. The sums are divided by powers of two, so
 that features stay on a grid of binary fractions: the middle between two of them, where a tree puts its threshold, is a
-float32 too, and no rounding of thresholds can move one onto a feature. `training.graph` makes the same computation in
-ONNX.
+float32 too, and no rounding of thresholds can move one onto a feature. `training.features_graph` makes the same
+computation in ONNX.
 """
 
 from __future__ import annotations

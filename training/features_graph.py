@@ -1,0 +1,137 @@
+"""`WindowFeatures.transform` as nodes, operation by operation."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import onnx
+
+from training.features import LIMIT, WindowFeatures
+from training.nodes import Array, Nodes, floats
+from training.regimes import HIGHEST, LARGEST, LOWEST, UNCLEAR, Regimes
+
+_TURNED = [0, 2, 1]
+_OVER_LAST = np.asarray([-1], dtype=np.int64)
+
+
+def add_features(nodes: Nodes, windows: str, features: WindowFeatures) -> str:
+    """Add the nodes that make features of raw windows.
+
+    Filling what is absent takes longer than all the rest, so a call in which nothing is absent does without. Windows
+    are turned so that each sensor's values lie side by side: to pick sensors is then to copy whole rows.
+
+    Args:
+        nodes: The graph.
+        windows: The name of the raw windows, [engines, W, fields].
+        features: Fitted.
+
+    Returns:
+        The name of the features, [engines, sensors x filters + 2].
+    """
+    turned = nodes("Transpose", windows, perm=_TURNED)
+    raw = nodes("Gather", turned, features.sensors_, axis=1)
+    settings = ""
+    if features.regimes_.count > 1:
+        settings = nodes("Transpose", nodes("Gather", turned, _whole_numbers(features.settings), axis=1), perm=_TURNED)
+    counted = nodes("Gather", turned, np.asarray(features.cycle), axis=1)
+    cycle = nodes("Gather", counted, _whole_numbers([features.window_ - 1]), axis=1)
+    cycle = nodes("Where", nodes("IsNaN", cycle), floats([1]), cycle)
+    cycle = nodes("Round", nodes("Clip", cycle, floats(1), floats(features.oldest_)))
+    # A sum is NaN if one of its terms is.
+    absent = nodes("IsNaN", nodes("ReduceSum", windows, keepdims=0))
+    steps, messages = nodes.either(
+        absent,
+        lambda torn: (_filled(torn, raw, settings, features), _messages(torn, counted)),
+        lambda whole: (_whole(whole, raw, settings, features), _all_messages(whole, cycle, features)),
+    )
+    # By powers of two: exact.
+    filtered = nodes("Mul", nodes("MatMul", steps, features.bank_), floats(1 / features.divisor_))
+    flat = _whole_numbers([0, len(features.sensors_) * features.bank_.shape[1]])
+    return nodes("Concat", nodes("Reshape", filtered, flat), cycle, messages, axis=1)
+
+
+def divided(nodes: Nodes, numerator: str, denominator: str) -> str:
+    """Divide float32 by way of float64, which rounds to the same as dividing float32 does by IEEE 754.
+
+    ONNX Runtime on 32-bit ARM divides float32 by an estimate of the reciprocal, up to 7e-6 off: enough to round a
+    filled value to another step.
+    """
+    as_double = (nodes("Cast", each, to=onnx.TensorProto.DOUBLE) for each in (numerator, denominator))
+    return nodes("Cast", nodes("Div", *as_double), to=onnx.TensorProto.FLOAT)
+
+
+def _messages(nodes: Nodes, counted: str) -> str:
+    there = nodes("Where", nodes("IsNaN", counted), floats([0]), floats([1]))
+    return nodes("ReduceSum", there, _OVER_LAST)
+
+
+def _all_messages(nodes: Nodes, cycle: str, features: WindowFeatures) -> str:
+    return nodes("Add", nodes("Mul", cycle, floats([0])), floats([features.window_]))
+
+
+def _whole(nodes: Nodes, raw: str, settings: str, features: WindowFeatures) -> str:
+    """Standardised sensors where nothing is absent."""
+    regime = ""
+    if settings:
+        regime = nodes("ArgMin", _distances(nodes, settings, features.regimes_), axis=-1, keepdims=0)
+    return _steps(nodes, raw, regime, features)
+
+
+def _filled(nodes: Nodes, raw: str, settings: str, features: WindowFeatures) -> str:
+    """Standardised sensors, and in place of absent ones the mean of those that are near."""
+    missing = nodes("IsNaN", raw)
+    raw = nodes("Where", missing, floats([0]), raw)
+    regime = ""
+    if settings:
+        regime, unclear = _regime(nodes, settings, features.regimes_)
+        missing = nodes("Or", missing, nodes("Transpose", unclear, perm=_TURNED))
+    present = nodes("Where", missing, floats([0]), floats([1]))
+    steps = nodes("Mul", _steps(nodes, raw, regime, features), present)
+    seen = nodes("Max", nodes("ReduceSum", present, _OVER_LAST), floats([1]))
+    usual = nodes("Round", divided(nodes, nodes("ReduceSum", steps, _OVER_LAST), seen))
+    # Who is near to whom is mutual: the same from either side.
+    near = nodes("MatMul", present, features.near_)
+    local = divided(nodes, nodes("MatMul", steps, features.near_), nodes("Max", near, floats([1])))
+    filled = nodes("Where", nodes("Greater", near, floats([0])), nodes("Round", local), usual)
+    return nodes("Where", missing, filled, steps)
+
+
+def _steps(nodes: Nodes, raw: str, regime: str, features: WindowFeatures) -> str:
+    """Standardised sensors, by the standard of each message's regime, or the only one."""
+    mean, scale = (
+        nodes("Transpose", nodes("Gather", each, regime, axis=0), perm=_TURNED) if regime else each.T
+        for each in (features.mean_, features.scale_)
+    )
+    raw = nodes("Clip", raw, floats(-LARGEST), floats(LARGEST))
+    steps = nodes("Mul", nodes("Sub", raw, mean), scale)
+    return nodes("Round", nodes("Clip", steps, floats(-LIMIT), floats(LIMIT)))
+
+
+def _regime(nodes: Nodes, settings: str, regimes: Regimes) -> tuple[str, str]:
+    """`Regimes.of` and `Regimes.unclear` (with a last axis of length 1), operation by operation."""
+    missing = nodes("IsNaN", settings)
+    absent = nodes("Where", missing, floats([1]), floats([0]))
+    present = nodes("Sub", floats([1]), absent)
+    distances = _distances(nodes, nodes("Where", missing, floats([0]), settings), regimes, present)
+    regime = nodes("ArgMin", distances, axis=-1, keepdims=0)
+    margin = nodes("Mul", nodes("ReduceMax", absent, _OVER_LAST), floats([UNCLEAR]))
+    furthest = nodes("Add", nodes("ReduceMin", distances, _OVER_LAST), margin)
+    meant = nodes("Where", nodes("LessOrEqual", distances, furthest), floats([1]), floats([0]))
+    return regime, nodes("Greater", nodes("ReduceSum", meant, _OVER_LAST), floats([1]))
+
+
+def _distances(nodes: Nodes, settings: str, regimes: Regimes, present: str = "") -> str:
+    """Squared distances to each centre, less what is the same for all; `present` has 0 for a setting to leave out."""
+    settings = nodes("Clip", settings, floats(-LARGEST), floats(LARGEST))
+    grid = nodes("Mul", nodes("Sub", settings, regimes.offset), regimes.scale)
+    grid = nodes("Round", nodes("Clip", grid, floats(LOWEST), floats(HIGHEST)))
+    squares = regimes.centres.T**2
+    if not present:
+        return nodes("Add", nodes("MatMul", grid, -2 * regimes.centres.T), squares.sum(axis=0))
+    grid = nodes("Mul", grid, present)
+    return nodes("Add", nodes("MatMul", grid, -2 * regimes.centres.T), nodes("MatMul", present, squares))
+
+
+def _whole_numbers(values: Sequence[int]) -> Array:
+    return np.asarray(values, dtype=np.int64)

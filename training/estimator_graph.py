@@ -7,20 +7,17 @@ import warnings
 from collections.abc import Iterator
 from typing import Any
 
+import numpy as np
 import onnx
-import onnx.compose
-import onnx.parser
-from onnx import helper
 from skl2onnx import convert_sklearn
 from skl2onnx._supported_operators import sklearn_operator_name_map
 from skl2onnx.common.data_types import FloatTensorType
-from skl2onnx.helpers.onnx_helper import select_model_inputs_outputs
 
 from scoring.signature import INPUT_NAME, PROBABILITIES, SCORES, VALUES
 from training.errors import ExportError
-from training.graph import IR_VERSION, OPSET, last_step
+from training.graph import last_step, only_last
+from training.nodes import OPSET, Nodes, floats, whole_numbers
 
-_INPUT = "estimator/row"
 # Those that a converter knows; the first that it takes is used.
 _OPTIONS: dict[str, list[dict[str, bool]]] = {
     PROBABILITIES: [{"zipmap": False}, {}],
@@ -42,46 +39,19 @@ def estimator_graph(estimator: Any, fields: int, output: str, width: int, *, tak
     Raises:
         ExportError: A step of it cannot be converted.
     """
-    before = _parsed(f"""
-        before (float[engines, 1, {fields}] {INPUT_NAME}) => (float[engines, {fields}] row, bool[engines, 1] absent) {{
-            flat = Constant <value = int64[2] {{-1, {fields}}}> ()
-            row = Reshape ({INPUT_NAME}, flat)
-            missing = IsNaN (row)
-            ones = Cast <to = 1> (missing)
-            along = Constant <value = int64[1] {{1}}> ()
-            any = ReduceMax (ones, along)
-            absent = Cast <to = 9> (any)
-        }}""")
-    # scikit-learn refuses a row with an absent value; many graphs would answer it with whatever comes out.
-    chosen = "Identity (number)" if takes_absent else "Where (absent, nothing, number)"
-    behind = _parsed(f"""
-        behind (float[engines, {width}] answer, bool[engines, 1] absent)
-            => (float[engines, {width}] {output}) {{
-            columns = Constant <value = int64[2] {{-1, {width}}}> ()
-            number = Reshape (answer, columns)
-            zero = Constant <value = float {{0}}> ()
-            nothing = Div (zero, zero)
-            {output} = {chosen}
-        }}""")
-    inner = _converted(estimator, fields, output)
-    found = inner.graph.output[-1].name
-    whole = onnx.compose.merge_models(before, inner, [("row", _INPUT)], outputs=["absent", found])
-    whole = onnx.compose.merge_models(whole, behind, [(found, "answer"), ("absent", "absent")], outputs=[output])
-    whole.ir_version = IR_VERSION
-    return whole
-
-
-def _parsed(text: str) -> onnx.ModelProto:
-    graph = onnx.parser.parse_graph(text)
-    return helper.make_model(graph, opset_imports=_imports(), ir_version=IR_VERSION)
-
-
-def _imports() -> list[onnx.OperatorSetIdProto]:
-    return [helper.make_opsetid(domain, number) for domain, number in OPSET.items()]
+    nodes = Nodes()
+    row = nodes("Reshape", INPUT_NAME, whole_numbers([-1, fields]))
+    answer = nodes("Reshape", nodes.include(_converted(estimator, fields, output), row), whole_numbers([-1, width]))
+    if not takes_absent:
+        # scikit-learn refuses a row with an absent value; many graphs would answer it with whatever comes out.
+        missing = nodes("Where", nodes("IsNaN", row), floats([1]), floats([0]))
+        absent = nodes("Greater", nodes("ReduceMax", missing, whole_numbers([1])), floats([0]))
+        answer = nodes("Where", absent, floats([np.nan]), answer)
+    return nodes.model("estimator", {INPUT_NAME: (1, fields)}, {output: (answer, width)})
 
 
 def _converted(estimator: Any, fields: int, output: str) -> onnx.ModelProto:
-    """What skl2onnx makes of the estimator, with unlike names and one output."""
+    """What skl2onnx makes of the estimator, with one output."""
     last = last_step(estimator)
     model = onnx.ModelProto()
     for options in _OPTIONS[output]:
@@ -103,17 +73,7 @@ def _converted(estimator: Any, fields: int, output: str) -> onnx.ModelProto:
         except Exception as error:
             raise ExportError(_why_not(estimator, error)) from error
         break
-    name = model.graph.output[-1].name
-    model = select_model_inputs_outputs(model, [name])
-    # The selection forgets types.
-    del model.graph.output[:], model.graph.value_info[:]
-    model.graph.output.append(helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, [None, None]))
-    model.ir_version = IR_VERSION
-    # skl2onnx names the lowest that will do, the parts of one model need the same.
-    del model.opset_import[:]
-    model.opset_import.extend(_imports())
-    prefixed: onnx.ModelProto = onnx.compose.add_prefix(model, "estimator/")
-    return prefixed
+    return only_last(model)
 
 
 def _why_not(estimator: Any, error: Exception) -> str:

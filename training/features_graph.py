@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 import onnx
 
 from training.features import LIMIT, WindowFeatures
-from training.nodes import Array, Nodes, floats
+from training.nodes import Nodes, floats, whole_numbers
 from training.regimes import HIGHEST, LARGEST, LOWEST, UNCLEAR, Regimes
 
 _TURNED = [0, 2, 1]
@@ -33,9 +31,9 @@ def add_features(nodes: Nodes, windows: str, features: WindowFeatures) -> str:
     raw = nodes("Gather", turned, features.sensors_, axis=1)
     settings = ""
     if features.regimes_.count > 1:
-        settings = nodes("Transpose", nodes("Gather", turned, _whole_numbers(features.settings), axis=1), perm=_TURNED)
+        settings = nodes("Transpose", nodes("Gather", turned, whole_numbers(features.settings), axis=1), perm=_TURNED)
     counted = nodes("Gather", turned, np.asarray(features.cycle), axis=1)
-    cycle = nodes("Gather", counted, _whole_numbers([features.window_ - 1]), axis=1)
+    cycle = nodes("Gather", counted, whole_numbers([features.window_ - 1]), axis=1)
     cycle = nodes("Where", nodes("IsNaN", cycle), floats([1]), cycle)
     cycle = nodes("Round", nodes("Clip", cycle, floats(1), floats(features.oldest_)))
     # A sum is NaN if one of its terms is.
@@ -47,7 +45,7 @@ def add_features(nodes: Nodes, windows: str, features: WindowFeatures) -> str:
     )
     # By powers of two: exact.
     filtered = nodes("Mul", nodes("MatMul", steps, features.bank_), floats(1 / features.divisor_))
-    flat = _whole_numbers([0, len(features.sensors_) * features.bank_.shape[1]])
+    flat = whole_numbers([0, len(features.sensors_) * features.bank_.shape[1]])
     return nodes("Concat", nodes("Reshape", filtered, flat), cycle, messages, axis=1)
 
 
@@ -131,7 +129,3 @@ def _distances(nodes: Nodes, settings: str, regimes: Regimes, present: str = "")
         return nodes("Add", nodes("MatMul", grid, -2 * regimes.centres.T), squares.sum(axis=0))
     grid = nodes("Mul", grid, present)
     return nodes("Add", nodes("MatMul", grid, -2 * regimes.centres.T), nodes("MatMul", present, squares))
-
-
-def _whole_numbers(values: Sequence[int]) -> Array:
-    return np.asarray(values, dtype=np.int64)

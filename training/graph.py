@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 import onnx
-from onnx import helper
 from skl2onnx import convert_sklearn
 from skl2onnx.common.data_types import FloatTensorType
+from skl2onnx.helpers.onnx_helper import select_model_inputs_outputs
 from sklearn.pipeline import Pipeline
 
 from scoring.signature import INPUT_NAME, PROBABILITIES, RUL
@@ -17,12 +17,8 @@ from training.calibration import SMALLEST, Calibration
 from training.experts import WHOLE, Experts
 from training.features_graph import add_features, divided
 from training.networks_graph import Network, add_networks
-from training.nodes import Nodes, floats
+from training.nodes import OPSET, Nodes, floats
 from training.prognosis import CAUTION, Prognosis
-
-OPSET = {"": 18, "ai.onnx.ml": 3}
-"""What ONNX Runtime 1.21 loads, Debian's for 32-bit ARM."""
-IR_VERSION = 8
 
 _OVER_ENGINES = np.asarray([0], dtype=np.int64)
 _OVER_CLASSES = np.asarray([1], dtype=np.int64)
@@ -42,16 +38,9 @@ def to_onnx(pipeline: Pipeline, window: int, fields: int) -> onnx.ModelProto:
     nodes = Nodes()
     features = add_features(nodes, INPUT_NAME, pipeline[0])
     answers = _add_experts(nodes, features, pipeline[-1])
-    columns = {PROBABILITIES: len(pipeline[-1].classes.names), RUL: 3}
-    for answer, name in zip(answers, columns, strict=True):
-        nodes.rename(answer, name)
-    graph = nodes.graph(
-        "prognosis",
-        [_tensor(INPUT_NAME, window, fields)],
-        [_tensor(name, width) for name, width in columns.items()],
-    )
-    imports = [helper.make_opsetid(domain, version) for domain, version in OPSET.items()]
-    return helper.make_model(graph, opset_imports=imports, ir_version=IR_VERSION, producer_name="turbofan-edge")
+    widths = (len(pipeline[-1].classes.names), 3)
+    outputs = dict(zip((PROBABILITIES, RUL), zip(answers, widths, strict=True), strict=True))
+    return nodes.model("prognosis", {INPUT_NAME: (window, fields)}, outputs)
 
 
 def last_step(estimator: Any) -> Any:  # noqa: ANN401 - any estimator
@@ -59,8 +48,9 @@ def last_step(estimator: Any) -> Any:  # noqa: ANN401 - any estimator
     return last_step(estimator[-1]) if isinstance(estimator, Pipeline) else estimator
 
 
-def _tensor(name: str, *shape: int) -> onnx.ValueInfoProto:
-    return helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, ["engines", *shape])
+def only_last(model: onnx.ModelProto) -> onnx.ModelProto:
+    """What leads to the last output: of a classifier the probabilities, without the labels."""
+    return select_model_inputs_outputs(model, [model.graph.output[-1].name])  # type: ignore[no-any-return]
 
 
 def _add_experts(nodes: Nodes, features: str, experts: Experts) -> list[str]:
@@ -100,8 +90,7 @@ def _add_prognosis(nodes: Nodes, features: str, prognosis: Prognosis) -> tuple[s
         if network := Network.of(estimator, places):
             networks.setdefault(network.hidden, []).append(network)
             continue
-        # A classifier's outputs are label and probabilities, a regressor's is its prediction.
-        answer = nodes.include(_converted(estimator, prognosis.n_features_in_), features)[-1]
+        answer = nodes.include(_converted(estimator, prognosis.n_features_in_), features)
         if places is None:
             shares.append(answer)
         else:
@@ -134,7 +123,7 @@ def _converted(estimator: Any, features: int) -> onnx.ModelProto:  # noqa: ANN40
             target_opset=OPSET,
             options={last_step(estimator).__class__: {"zipmap": False}} if hasattr(estimator, "classes_") else None,
         )
-    return model
+    return only_last(model)
 
 
 def _around(nodes: Nodes, median: str, calibration: Calibration | None) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,6 +10,10 @@ import onnx
 import onnx.compose
 from numpy.typing import NDArray
 from onnx import helper, numpy_helper
+
+OPSET = {"": 18, "ai.onnx.ml": 3}
+"""What ONNX Runtime 1.21 loads, Debian's for 32-bit ARM."""
+IR_VERSION = 8
 
 Array = NDArray[np.float32] | NDArray[np.int64]
 
@@ -64,15 +68,15 @@ class Nodes:
         )
         return outputs
 
-    def include(self, model: onnx.ModelProto, value: str) -> list[str]:
-        """Add a whole graph of one input.
+    def include(self, model: onnx.ModelProto, value: str) -> str:
+        """Add a whole graph with one input and one output.
 
         Args:
             model: The graph.
             value: The name of what goes in.
 
         Returns:
-            The names of what comes out.
+            The name of what comes out.
         """
         self._included += 1
         graph = onnx.compose.add_prefix_graph(model.graph, f"{self._prefix}included{self._included}/")
@@ -83,17 +87,36 @@ class Nodes:
         used = {name for node in graph.node for name in node.input}
         # ONNX Runtime warns of each constant that nobody uses, on every load.
         self._tensors += [tensor for tensor in graph.initializer if tensor.name in used]
-        return [output.name for output in graph.output]
+        return str(graph.output[0].name)
+
+    def model(
+        self, name: str, inputs: Mapping[str, Sequence[int]], outputs: Mapping[str, tuple[str, int]]
+    ) -> onnx.ModelProto:
+        """The nodes as a model of float32 numbers, all inputs and outputs with engines as their first axis.
+
+        Args:
+            name: The graph's name.
+            inputs: The other axes of each input, by its name.
+            outputs: By the name that users know, which node's result it is, and how many columns it has.
+        """
+        for output, (value, _) in outputs.items():
+            self._nodes.append(helper.make_node("Identity", [value], [output]))
+        tensors = [
+            [helper.make_tensor_value_info(each, onnx.TensorProto.FLOAT, ["engines", *axes]) for each, axes in group]
+            for group in (inputs.items(), ((output, (width,)) for output, (_, width) in outputs.items()))
+        ]
+        return helper.make_model(
+            self.graph(name, *tensors),
+            opset_imports=[helper.make_opsetid(domain, version) for domain, version in OPSET.items()],
+            ir_version=IR_VERSION,
+            producer_name="turbofan-edge",
+        )
 
     def graph(
         self, name: str, inputs: Sequence[onnx.ValueInfoProto], outputs: Sequence[onnx.ValueInfoProto]
     ) -> onnx.GraphProto:
         """The graph of all nodes so far."""
         return helper.make_graph(self._nodes, name, inputs, outputs, self._tensors)
-
-    def rename(self, output: str, name: str) -> None:
-        """Give what a node has computed the name that the graph's users know."""
-        self._nodes.append(helper.make_node("Identity", [output], [name]))
 
     def _new(self, kind: str) -> str:
         return f"{self._prefix}{kind}{len(self._nodes)}"
@@ -119,3 +142,8 @@ def _branch(prefix: str, make: Branch) -> onnx.GraphProto:
 def floats(values: Any) -> Array:  # noqa: ANN401 - whatever NumPy takes
     """A float32 constant."""
     return np.asarray(values, dtype=np.float32)
+
+
+def whole_numbers(values: Sequence[int]) -> Array:
+    """An int64 constant."""
+    return np.asarray(values, dtype=np.int64)

@@ -1,19 +1,15 @@
 """Features are what their names say, and the same to the last bit in NumPy and in the graph."""
 
-import functools
-
 import numpy as np
 import onnxruntime
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
-from onnx import TensorProto, helper
 
 from tests.training.conftest import wearing_engines
 from training.features import STEPS, WindowFeatures, filter_bank
 from training.features_graph import add_features
-from training.graph import IR_VERSION, OPSET
 from training.nodes import Nodes
 from training.windows import windows
 
@@ -27,12 +23,9 @@ def fitted(regimes, **parameters):
 
 def session_of(features):
     nodes = Nodes()
-    nodes.rename(add_features(nodes, "x", features), "features")
-    tensor = functools.partial(helper.make_tensor_value_info, elem_type=TensorProto.FLOAT)
-    graph = nodes.graph("features", [tensor("x", shape=[None, W, 25])], [tensor("features", shape=None)])
-    imports = [helper.make_opsetid(domain, version) for domain, version in OPSET.items()]
-    content = helper.make_model(graph, opset_imports=imports, ir_version=IR_VERSION).SerializeToString()
-    return onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
+    answer = add_features(nodes, "x", features)
+    content = nodes.model("features", {"x": (W, 25)}, {"features": (answer, features.n_features_out_)})
+    return onnxruntime.InferenceSession(content.SerializeToString(), providers=["CPUExecutionProvider"])
 
 
 @pytest.fixture(scope="module", params=[1, 3])

@@ -12,13 +12,18 @@ from scoring.errors import InvalidTelemetry
 from scoring.signature import FloatArray
 from scoring.telemetry import CYCLE, Reason, Telemetry
 
-# 5 kB an engine for C-MAPSS: 1,000 engines are 5 MB, and more than one gateway ever sees.
+# 6 kB an engine for C-MAPSS: 1,000 engines are 6 MB, and more than one gateway ever sees.
 DEFAULT_ENGINES = 1_000
+# An engine has room for a few more cycles than its window, so that its rows need not move for each that comes.
+_SPARE = 0.25
 
 
 @dataclass(slots=True)
 class _Engine:
+    """The window that ends before row `end` is the engine's last W cycles."""
+
     last: int
+    end: int
     rows: FloatArray
 
 
@@ -32,6 +37,7 @@ class History:
         self.window = window
         self.width = width
         self.capacity = engines
+        self._room = window + 1 + int(window * _SPARE)
         self._engines: OrderedDict[str, _Engine] = OrderedDict()
         self.evicted: list[str] = []
         """Engines that went since the caller last looked, so that it can forget them elsewhere too."""
@@ -54,14 +60,16 @@ class History:
             InvalidTelemetry: The record is W or more cycles behind the engine's newest (reason `stale_cycle`).
         """
         engine = self._engine(telemetry)
-        ahead = telemetry.cycle - engine.last
-        if ahead > 0:
-            _shift(engine.rows, ahead)
+        late = engine.last - telemetry.cycle
+        if late < 0:
+            self._advance(engine, -late)
             engine.last = telemetry.cycle
-        end = self.window + min(ahead, 0)
+            late = 0
+        end = engine.end - late
         engine.rows[end - 1] = telemetry.values
-        window[: self.window - end] = np.nan
-        window[self.window - end :] = engine.rows[:end]
+        if late:
+            window[:late] = np.nan
+        window[late:] = engine.rows[engine.end - self.window : end]
 
     def restore(self, rows: Iterable[tuple[str, int, bytes]]) -> None:
         """Take in what was kept elsewhere: engine, cycle and values as float32 bytes, each engine's in order."""
@@ -89,46 +97,41 @@ class History:
         if behind >= self.window and telemetry.cycle != 1:
             raise self.stale(telemetry, behind)
         if engine is None or behind >= self.window:
-            rows = np.full((self.window, self.width), np.nan, dtype=np.float32)
-            engine = self._engines[telemetry.engine] = _Engine(telemetry.cycle, rows)
+            rows = np.full((self._room, self.width), np.nan, dtype=np.float32)
+            engine = self._engines[telemetry.engine] = _Engine(telemetry.cycle, self.window, rows)
             if len(self._engines) > self.capacity:
                 self.evicted.append(self._engines.popitem(last=False)[0])
         self._engines.move_to_end(telemetry.engine)
         return engine
 
-
-class Preview:
-    """What a history would hold, so that several records can be taken in all together or not at all."""
-
-    def __init__(self, history: History) -> None:
-        self._history = history
-        self._newest: dict[str, int] = {}
-
-    def admit(self, records: Iterable[tuple[int, Telemetry]]) -> dict[int, InvalidTelemetry]:
-        """Count on numbered records being taken in, in this order, after those admitted before; none is taken in here.
-
-        Returns:
-            By number, those that the history would refuse. If there are any, none of the others is counted on.
-        """
-        newest: dict[str, int] = {}
-        refused: dict[int, InvalidTelemetry] = {}
-        for number, record in records:
-            engine, cycle = record.engine, record.cycle
-            last = newest.get(engine) or self._newest.get(engine) or self._history.newest(engine) or cycle
-            if last - cycle < self._history.window:
-                newest[engine] = max(last, cycle)
-            elif cycle == 1:
-                newest[engine] = 1
-            else:
-                refused[number] = self._history.stale(record, last - cycle)
-        if not refused:
-            self._newest.update(newest)
-        return refused
+    def _advance(self, engine: _Engine, cycles: int) -> None:
+        """Move the window on by so many cycles, all of them absent."""
+        rows = engine.rows
+        if cycles >= self.window:
+            rows.fill(np.nan)
+            engine.end = self.window
+            return
+        if engine.end + cycles > len(rows):
+            kept = self.window - cycles
+            rows[:kept] = rows[engine.end - kept : engine.end]
+            engine.end = kept
+        engine.end += cycles
+        # The newest of them is about to be written.
+        if cycles > 1:
+            rows[engine.end - cycles : engine.end] = np.nan
 
 
-def _shift(rows: FloatArray, cycles: int) -> None:
-    if cycles < len(rows):
-        rows[:-cycles] = rows[cycles:]
-        rows[-cycles:] = np.nan
-    else:
-        rows.fill(np.nan)
+def refusals(history: History, records: Iterable[tuple[int, Telemetry]]) -> dict[int, InvalidTelemetry]:
+    """By number, the records that a history would refuse if all were taken in, in this order; none is taken in here."""
+    newest: dict[str, int] = {}
+    refused: dict[int, InvalidTelemetry] = {}
+    for number, record in records:
+        engine, cycle = record.engine, record.cycle
+        last = newest.get(engine) or history.newest(engine) or cycle
+        if last - cycle < history.window:
+            newest[engine] = max(last, cycle)
+        elif cycle == 1:
+            newest[engine] = 1
+        else:
+            refused[number] = history.stale(record, last - cycle)
+    return refused

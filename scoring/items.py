@@ -2,13 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from itertools import repeat
 
 import numpy as np
+import numpy.typing as npt
 
 from scoring.errors import InvalidTelemetry
-from scoring.signature import Signature
-from scoring.telemetry import ENGINE, Reason, Sender, Telemetry, TelemetryParser, decode, engine_of, listed
+from scoring.signature import FloatArray, Signature
+from scoring.table import table
+from scoring.telemetry import (
+    ENGINE,
+    LARGEST,
+    Reason,
+    Sender,
+    Telemetry,
+    TelemetryParser,
+    are_cycles,
+    decode,
+    engine_of,
+    is_engine_id,
+    listed,
+)
 from scoring.window import ROWS, Window, WindowParser
 
 Item = Telemetry | Window
@@ -31,7 +46,7 @@ class ItemParser:
         self.field_names = signature.field_names
         """The model's fields, in order."""
         self._sender = Sender(engine, is_module=True)
-        self._remembers = bool(signature.cycle)
+        self._cycle = self.field_names.index(signature.cycle) if signature.cycle else None
         self._records = TelemetryParser(signature.field_names, signature.cycle)
         self._windows = WindowParser(signature)
         self._rows_is_a_field = ROWS in signature.field_names
@@ -84,7 +99,7 @@ class ItemParser:
         sender = sender or self._sender
         if isinstance(candidate, dict) and ROWS in candidate and not self._rows_is_a_field:
             return self._windows.check(candidate)
-        if not self._remembers:
+        if self._cycle is None:
             return self._row(candidate, sender)
         if isinstance(candidate, dict) and ENGINE not in candidate and not sender.device:
             raise InvalidTelemetry(
@@ -93,6 +108,68 @@ class ItemParser:
                 ENGINE,
             )
         return self._records.check(candidate, sender)
+
+    def check_rows(
+        self,
+        rows: npt.NDArray[np.float64] | Sequence[Sequence[float | None]],
+        named: Sequence[str | None],
+        senders: Iterable[Sender] | None = None,
+    ) -> list[Item | None]:
+        """Check records that come as a table, all in one step.
+
+        Args:
+            rows: [records, fields], NaN or None where a value is absent.
+            named: The engine that each record names; None where it names none.
+            senders: Who sent each, where that is known.
+
+        Returns:
+            The items; None in place of one that `check` would refuse, and can say why.
+        """
+        values = rows if isinstance(rows, np.ndarray) else table(rows, len(self.field_names))
+        if values is None:
+            return [None] * len(rows)
+        beyond: npt.NDArray[np.bool_] = np.abs(values) > LARGEST
+        good = ~np.any(beyond, axis=1)
+        cycles = np.zeros(len(values))
+        if self._cycle is not None:
+            cycles = values[:, self._cycle]
+            good &= are_cycles(cycles)
+        with np.errstate(over="ignore", invalid="ignore"):
+            records = zip(good.tolist(), values.astype(np.float32), cycles.astype(np.int64).tolist(), strict=True)
+        senders = senders or repeat(self._sender, len(named))
+        engines = [self._engine(name, sender) for name, sender in zip(named, senders, strict=True)]
+        known = {name for name in set(engines) if name is not None and (not name or is_engine_id(name))}
+        return [
+            self._item(engine, cycle, row) if usable and engine is not None and engine in known else None
+            for engine, (usable, row, cycle) in zip(engines, records, strict=True)
+        ]
+
+    def check_windows(
+        self, rows: Sequence[Sequence[Sequence[float | None]]], named: Sequence[str | None]
+    ) -> list[Item | None]:
+        """Check windows whose rows are lists of numbers and nulls, as many as can be in one step.
+
+        Args:
+            rows: Of each window.
+            named: The engine that each names; None where it names none.
+
+        Returns:
+            The items; None in place of one at which `check` must have a closer look.
+        """
+        forms = {name: is_engine_id(name) for name in set(named) if name is not None}
+        windows = self._windows.known([name or "" for name in named], rows)
+        return [each if name is None or forms[name] else None for each, name in zip(windows, named, strict=True)]
+
+    def _engine(self, name: str | None, sender: Sender) -> str | None:
+        """A record's engine; "" where it may have none, None where it may not be of that engine."""
+        if name is None:
+            return "" if self._cycle is None else sender.device or None
+        return name if name and (sender.is_module or name == sender.device) else None
+
+    def _item(self, engine: str, cycle: int, row: FloatArray) -> Item:
+        if self._cycle is None:
+            return Window(engine, 0, row[np.newaxis], np.zeros(1, dtype=np.int64))
+        return Telemetry(engine, cycle, row)
 
     def _row(self, candidate: object, sender: Sender) -> Window:
         values = np.array([self._records.values(candidate)], dtype=np.float32)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -61,8 +62,7 @@ class Prediction:
                 weights_key(self.signature): {name: round(value, 6) for name, value in self.probabilities.items()},
             }
         if self.values:
-            # As many digits as float32 has.
-            record["PredictedValues"] = {name: float(f"{value:.7g}") for name, value in self.values.items()}
+            record["PredictedValues"] = significant(self.values, self.values.values())
         record |= {"WindowFilled": round(self.filled, 4), "Model": self.signature.name, "ModelVersion": self.version}
         return record
 
@@ -75,6 +75,11 @@ def label_key(signature: Signature) -> str:
 def weights_key(signature: Signature) -> str:
     """Under which key a record says what speaks for each class."""
     return "Scores" if signature.scores else "Probabilities"
+
+
+def significant(names: Iterable[str], values: Iterable[float]) -> dict[str, float]:
+    """Values by name, with as many digits as float32 has."""
+    return {name: float(f"{value:.7g}") for name, value in zip(names, values, strict=True)}
 
 
 def columns(signature: Signature) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from enum import StrEnum
 from typing import Any, cast
 
 import numpy as np
+import numpy.typing as npt
 
 from scoring.errors import InvalidTelemetry
 from scoring.signature import Field, FloatArray
@@ -252,7 +253,7 @@ def engine_of(record: dict[str, Any], sender: Sender) -> str:
         InvalidTelemetry: The name cannot be a device id, or the sender may not speak for it.
     """
     engine = record.get(ENGINE, sender.device)
-    if not isinstance(engine, str) or not _ENGINE_ID.fullmatch(engine):
+    if not isinstance(engine, str) or not is_engine_id(engine):
         raise InvalidTelemetry(
             Reason.ENGINE_ID,
             f"the engine id {str(engine)[:40]!r} does not have the form of an IoT Hub device id",
@@ -265,6 +266,17 @@ def engine_of(record: dict[str, Any], sender: Sender) -> str:
             ENGINE,
         )
     return engine
+
+
+def is_engine_id(name: str) -> bool:
+    """Whether a name has the form of an IoT Hub device id."""
+    return _ENGINE_ID.fullmatch(name) is not None
+
+
+def are_cycles(values: npt.NDArray[np.float64]) -> npt.NDArray[np.bool_]:
+    """Which values are whole numbers in the range of cycles."""
+    whole: npt.NDArray[np.bool_] = (values >= 1) & (values <= MAX_CYCLE) & (values == np.floor(values))
+    return whole
 
 
 _KINDS = {

@@ -12,7 +12,8 @@ import numpy.typing as npt
 
 from scoring.errors import InvalidTelemetry
 from scoring.signature import FloatArray, Signature
-from scoring.telemetry import ENGINE, LARGEST, MAX_CYCLE, Reason, Sender, TelemetryParser, engine_of, kind
+from scoring.table import table
+from scoring.telemetry import ENGINE, LARGEST, Reason, Sender, TelemetryParser, are_cycles, engine_of, kind
 
 ROWS = "rows"
 """The key that tells a window from a record."""
@@ -39,6 +40,9 @@ class Window:
 
     def fill(self, window: FloatArray) -> None:
         """Write the rows into `window` [W, fields], and NaN where there is none."""
+        if len(self.values) == len(window):
+            window[:] = self.values
+            return
         window.fill(np.nan)
         window[self.places] = self.values
 
@@ -78,26 +82,38 @@ class WindowParser:
             values = np.array([self._row(row, number) for number, row in enumerate(rows)])
         return self._placed(engine, values.astype(np.float32))
 
-    def known(self, engine: str, rows: Sequence[Sequence[float | None]]) -> Window | None:
-        """A window of rows that are known to be lists of numbers and nulls; None where a closer look is due."""
-        if not 1 <= len(rows) <= self._most:
-            return None
-        values = self._numbers(rows)
-        return None if values is None else self._placed(engine, values.astype(np.float32))
+    def known(self, engines: Sequence[str], rows: Sequence[Sequence[Sequence[float | None]]]) -> list[Window | None]:
+        """Windows of rows that are known to be lists of numbers and nulls; None where a closer look is due."""
+        lengths = set(map(len, rows))
+        if len(lengths) == 1 and 1 <= max(lengths) <= self._most:
+            values = self._numbers(list(chain.from_iterable(rows)))
+            if values is not None:
+                return self._placed_together(engines, values.astype(np.float32).reshape(len(rows), -1, values.shape[1]))
+        if len(rows) <= 1:
+            return [None] * len(rows)
+        return [self.known([engine], [each])[0] for engine, each in zip(engines, rows, strict=True)]
+
+    def _placed_together(self, engines: Sequence[str], values: FloatArray) -> list[Window | None]:
+        """Windows of equally many rows [windows, rows, fields]."""
+        count = values.shape[1]
+        if self._cycle is None or count > self._length or (np.diff(values[:, :, self._cycle]) != 1).any():
+            return [self._placed(*each) for each in zip(engines, values, strict=True)]
+        # Each has cycle after cycle, as windows mostly come.
+        places = np.arange(self._length - count, self._length)
+        newest = values[:, -1, self._cycle].astype(np.int64).tolist()
+        return [Window(*each, places) for each in zip(engines, newest, values, strict=True)]
 
     def _numbers(self, rows: Sequence[Sequence[float | None]]) -> npt.NDArray[np.float64] | None:
         """The values of lists of numbers and nulls, NaN for a null; None where a closer look is due."""
-        if set(map(len, rows)) != {len(self._fields)}:
+        values = table(rows, len(self._fields))
+        if values is None:
             return None
-        values = np.array(rows, dtype=np.float64)
         absent = values.size - np.count_nonzero(np.abs(values) <= LARGEST)
         # A NaN that was no null, or an infinity.
         if absent and absent != sum(row.count(None) for row in rows):
             return None
-        if self._cycle is not None:
-            cycles = values[:, self._cycle]
-            if not ((cycles >= 1) & (cycles <= MAX_CYCLE) & (cycles == np.floor(cycles))).all():
-                return None
+        if self._cycle is not None and not are_cycles(values[:, self._cycle]).all():
+            return None
         return values
 
     def _row(self, row: object, number: int) -> list[float]:

@@ -13,12 +13,12 @@ from aiohttp import ClientError, web
 
 from scoring.classifier import Classifier
 from scoring.errors import InvalidTelemetry
+from scoring.fast.parser import FastParser
 from scoring.history import DEFAULT_ENGINES
-from scoring.items import Item
+from scoring.items import Item, ItemParser
 from scoring.model import Model
 from scoring.service.batching import Batcher
 from scoring.service.body import read
-from scoring.service.fast import FastParser
 from scoring.service.gzip import GzipPacker, takes_gzip
 from scoring.service.keys import Keys
 from scoring.service.limits import Limits
@@ -26,7 +26,7 @@ from scoring.service.lines import CONTENT_TYPE as LINES
 from scoring.service.lines import LineScorer
 from scoring.service.meters import Meters
 from scoring.service.openapi import description
-from scoring.service.refusal import Fault, Refusal, come_again, compact, failed, refused
+from scoring.service.refusal import Fault, Refusal, come_again, encoded, failed, refused
 
 log = logging.getLogger(__name__)
 
@@ -66,11 +66,11 @@ class Service:
         self._keys = keys or Keys()
         self._limits = limits or Limits()
         self._meters = Meters()
-        self._parser = FastParser(model.signature, engine)
+        self._parser = FastParser(ItemParser(model.signature, engine))
         self._classifier = Classifier(model, engines)
         self._batcher = Batcher(self._classifier, self._limits, self._meters, lambda: self._running)
         self._lines = LineScorer(self._parser, self._batcher, self._limits, self._meters)
-        self._description = compact(description(model, self._limits, keyed=bool(self._keys), named=not engine)).encode()
+        self._description = encoded(description(model, self._limits, keyed=bool(self._keys), named=not engine))
         self._running = 0
         self._idle = asyncio.Event()
         self._ending = False
@@ -163,18 +163,12 @@ class Service:
             raise come_again("overloaded", f"no answer in {limits.seconds:g} s; come again a little later") from error
         except (ClientError, ConnectionError) as error:
             raise Refusal(400, [Fault("disconnected", "the body broke off")]) from error
-        self._meters.count(answer for answer in answers if not isinstance(answer, InvalidTelemetry))
-        invalid: dict[int, InvalidTelemetry] = {}
-        records = []
-        for row, answer in enumerate(answers):
-            if isinstance(answer, InvalidTelemetry):
-                invalid[row] = answer
-            else:
-                records.append(answer.record())
-        if invalid:
-            raise refused(invalid)
+        self._meters.count(answers)
+        if answers.refused:
+            raise refused(dict(sorted(answers.refused.items())))
+        records = answers.records()
         self._meters.request_seconds.observe(time.perf_counter() - started)
-        return _compressed(request, compact(records if listed else records[0]).encode(), _JSON)
+        return _compressed(request, encoded(records if listed else records[0]), _JSON)
 
     def _parse(self, body: bytes) -> tuple[list[Item], bool]:
         try:
@@ -208,7 +202,7 @@ class Service:
             "ModelVersion": model.version,
             "signature": json.loads(model.signature.to_json()),
         }
-        return _compressed(request, compact(answer).encode(), _JSON)
+        return _compressed(request, encoded(answer), _JSON)
 
     async def _answer_metrics(self, request: web.Request) -> web.Response:
         return _compressed(request, self._meters.exposition(), prometheus_client.CONTENT_TYPE_LATEST)

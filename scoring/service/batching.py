@@ -9,12 +9,12 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import accumulate
 
-from scoring.classifier import Classifier
-from scoring.errors import InvalidTelemetry
-from scoring.history import Preview
+from scoring.classifier import Batch, Classifier
+from scoring.history import refusals
 from scoring.items import Item
-from scoring.prediction import Prediction
+from scoring.predictions import Predictions
 from scoring.service.limits import Limits
 from scoring.service.meters import Meters
 from scoring.service.refusal import Refusal, come_again, failed, refused
@@ -25,18 +25,33 @@ log = logging.getLogger(__name__)
 # What the event loop can be kept from its other work without anybody noticing.
 _SHORT_SECONDS = 0.001
 
-Answers = list[Prediction | InvalidTelemetry]
-
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Request:
     items: Sequence[Item]
     whole: bool
-    answers: asyncio.Future[Answers]
+    answers: asyncio.Future[Predictions]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Call:
+    """Requests that are scored in one call of the model, each with the windows that the model is to see."""
+
+    requests: Sequence[_Request]
+    batches: Sequence[Batch]
+
+    def answer(self, answers: Sequence[Predictions | Refusal]) -> None:
+        for request, answer in zip(self.requests, answers, strict=True):
+            if request.answers.done():
+                continue
+            if isinstance(answer, Refusal):
+                request.answers.set_exception(answer)
+            else:
+                request.answers.set_result(answer)
 
 
 class Batcher:
-    """Collects items of all requests and has them scored by one thread, which alone touches the histories.
+    """Collects items of all requests and has them scored by one thread; the event loop alone touches the histories.
 
     Use as `async with`; requests that are waiting at the end are still answered.
     """
@@ -55,6 +70,7 @@ class Batcher:
         self._limits = limits
         self._meters = meters
         self._requests: deque[_Request] = deque()
+        self._calls: deque[tuple[_Call, asyncio.Future[list[Predictions | Refusal]]]] = deque()
         self._waiting = 0
         self._changed = asyncio.Event()
         self._room = asyncio.Event()
@@ -81,7 +97,7 @@ class Batcher:
         """Whether items are being scored."""
         return not self._work.done()
 
-    async def score(self, items: Sequence[Item]) -> Answers:
+    async def score(self, items: Sequence[Item]) -> Predictions:
         """Score the items of one request: all of them, or none.
 
         Raises:
@@ -92,24 +108,25 @@ class Batcher:
             raise come_again(
                 "overloaded", f"{self._waiting} records and windows are waiting; come again a little later"
             )
+        if self._is_short(items):
+            (answer,) = self._score([self._taken_in(items, whole=True)])
+            if isinstance(answer, Refusal):
+                raise answer
+            return answer
         return await self._enqueue(items, whole=True)
 
-    async def submit(self, items: Sequence[Item]) -> asyncio.Future[Answers]:
+    async def submit(self, items: Sequence[Item]) -> asyncio.Future[Predictions]:
         """Put items of a stream in the queue, each scored for itself; wait until half of the queue is free.
 
         The other half is for those that cannot wait.
         """
-        if not items:
-            none: asyncio.Future[Answers] = asyncio.get_running_loop().create_future()
-            none.set_result([])
-            return none
         while self._waiting > self._limits.waiting // 2:
             self._room.clear()
             await self._room.wait()
         return self._enqueue(items, whole=False)
 
-    def _enqueue(self, items: Sequence[Item], *, whole: bool) -> asyncio.Future[Answers]:
-        answers: asyncio.Future[Answers] = asyncio.get_running_loop().create_future()
+    def _enqueue(self, items: Sequence[Item], *, whole: bool) -> asyncio.Future[Predictions]:
+        answers: asyncio.Future[Predictions] = asyncio.get_running_loop().create_future()
         self._requests.append(_Request(items, whole, answers))
         self._waiting += len(items)
         self._changed.set()
@@ -117,34 +134,38 @@ class Batcher:
 
     async def _run(self) -> None:
         loop = asyncio.get_running_loop()
-        while self._requests or not self._ending:
-            if not self._requests:
-                self._changed.clear()
-                await self._changed.wait()
-                continue
-            if self._limits.linger_seconds:
-                await self._linger()
-            batch = self._take()
-            if not batch:
-                continue
-            if self._is_short(batch):
-                scored = self._score(batch)
+        while self._requests or self._calls or not self._ending:
+            self._changed.clear()
+            if self._calls and self._calls[0][1].done():
+                call, answers = self._calls.popleft()
+                call.answer(answers.result())
+            elif self._requests and self._may_call():
+                if self._limits.linger_seconds:
+                    await self._linger()
+                call = self._take()
+                if call.requests:
+                    answers = loop.run_in_executor(self._thread, self._score, call.batches)
+                    answers.add_done_callback(lambda _: self._changed.set())
+                    self._calls.append((call, answers))
             else:
-                scored = await loop.run_in_executor(self._thread, self._score, batch)
-            for request, answers in zip(batch, scored, strict=True):
-                if request.answers.done():
-                    continue
-                if isinstance(answers, Refusal):
-                    request.answers.set_exception(answers)
-                else:
-                    request.answers.set_result(answers)
+                await self._changed.wait()
 
-    def _is_short(self, batch: Sequence[_Request]) -> bool:
+    def _may_call(self) -> bool:
+        """While the model works, requests gather; only a full batch is put in line behind the one in work."""
+        return not self._calls or (len(self._calls) == 1 and self._waiting >= self._limits.batch)
+
+    def _is_short(self, items: Sequence[Item]) -> bool:
         """Whether scoring takes so little time that it is not worth to be handed to the thread and back.
 
         That is so only for the one request that is running: with others, reading them goes on meanwhile.
         """
-        return self._running() == 1 and len(batch[0].items) * self._row_seconds < _SHORT_SECONDS
+        return (
+            self._running() == 1
+            and not self._calls
+            and not self._requests
+            and not self._limits.linger_seconds
+            and len(items) * self._row_seconds < _SHORT_SECONDS
+        )
 
     async def _linger(self) -> None:
         """Wait until a full batch has gathered, or the time for it is over."""
@@ -156,62 +177,55 @@ class Batcher:
         except TimeoutError:
             return
 
-    def _take(self) -> list[_Request]:
+    def _take(self) -> _Call:
         """The requests that have waited longest, up to a full batch, but at least one."""
-        batch: list[_Request] = []
+        requests: list[_Request] = []
+        batches: list[Batch] = []
         rows = 0
-        while self._requests and (not batch or rows + len(self._requests[0].items) <= self._limits.batch):
+        while self._requests and (not rows or rows + len(self._requests[0].items) <= self._limits.batch):
             request = self._requests.popleft()
             self._waiting -= len(request.items)
             # Whoever asked has gone.
-            if not request.answers.done():
-                batch.append(request)
-                rows += len(request.items)
+            if request.answers.done():
+                continue
+            try:
+                batches.append(self._taken_in(request.items, whole=request.whole))
+            except Refusal as refusal:
+                request.answers.set_exception(refusal)
+                continue
+            requests.append(request)
+            rows += len(request.items)
         self._room.set()
+        return _Call(requests, batches)
+
+    def _taken_in(self, items: Sequence[Item], *, whole: bool) -> Batch:
+        """The windows of a request's items, once the histories have them.
+
+        Raises:
+            Refusal: A history refuses one of a request that is scored whole or not at all.
+        """
+        history = self._classifier.history
+        if whole:
+            stale = refusals(history, ((row, item) for row, item in enumerate(items) if isinstance(item, Telemetry)))
+            if stale:
+                raise refused(stale)
+        batch = self._classifier.gather(items)
+        history.evicted.clear()
         return batch
 
-    def _score(self, batch: Sequence[_Request]) -> list[Answers | Refusal]:
+    def _score(self, batches: Sequence[Batch]) -> list[Predictions | Refusal]:
+        """Ask the model, in one call."""
         started = time.perf_counter()
         try:
-            answers = self._score_together(batch)
+            predictions = self._classifier.predict(Batch.joined(batches))
         except Exception:
-            if len(batch) == 1:
-                log.exception("scoring %d records and windows raised", len(batch[0].items))
+            if len(batches) == 1:
+                log.exception("scoring %d records and windows raised", len(batches[0].items))
                 return [failed()]
-            return [each for request in batch for each in self._score([request])]
+            return [answer for batch in batches for answer in self._score([batch])]
         seconds = time.perf_counter() - started
-        rows = sum(len(request.items) for request in batch)
-        self._row_seconds = seconds / rows
+        self._row_seconds = seconds / len(predictions)
         self._meters.call_seconds.observe(seconds)
-        self._meters.batch_rows.observe(rows)
-        return answers
-
-    def _score_together(self, batch: Sequence[_Request]) -> list[Answers | Refusal]:
-        preview = Preview(self._classifier.history)
-        stale = [_stale(preview, request) for request in batch]
-        admitted = [
-            item
-            for request, numbers in zip(batch, stale, strict=True)
-            if not (request.whole and numbers)
-            for number, item in enumerate(request.items)
-            if number not in numbers
-        ]
-        scored = iter(self._classifier.score(admitted))
-        self._classifier.history.evicted.clear()
-        return [
-            refused(numbers)
-            if request.whole and numbers
-            else [numbers.get(number) or next(scored) for number in range(len(request.items))]
-            for request, numbers in zip(batch, stale, strict=True)
-        ]
-
-
-def _stale(preview: Preview, request: _Request) -> dict[int, InvalidTelemetry]:
-    """By number, the records of a request that the histories would refuse."""
-    records = [(number, item) for number, item in enumerate(request.items) if isinstance(item, Telemetry)]
-    if request.whole:
-        return preview.admit(records)
-    stale: dict[int, InvalidTelemetry] = {}
-    for record in records:
-        stale |= preview.admit([record])
-    return stale
+        self._meters.batch_rows.observe(len(predictions))
+        ends = list(accumulate(len(batch.items) for batch in batches))
+        return [predictions[end - len(batch.items) : end] for end, batch in zip(ends, batches, strict=True)]

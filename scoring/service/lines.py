@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from aiohttp import ClientError, web
 
 from scoring.errors import InvalidTelemetry
+from scoring.fast.parser import FastParser
 from scoring.items import Item
-from scoring.service.batching import Answers, Batcher
+from scoring.predictions import Predictions
+from scoring.service.batching import Batcher
 from scoring.service.body import lines, pieces
-from scoring.service.fast import FastParser
 from scoring.service.gzip import GzipPacker
 from scoring.service.limits import Limits
 from scoring.service.meters import Meters
-from scoring.service.refusal import Fault, Refusal, compact, failed
+from scoring.service.refusal import Fault, Refusal, encoded_lines, failed
 from scoring.telemetry import Reason
 
 log = logging.getLogger(__name__)
@@ -30,10 +32,17 @@ _GROUPS = 4
 
 @dataclass(frozen=True, slots=True)
 class _Group:
-    """Lines that are scored together: by line number, what is wrong with it or None; and answers to the others."""
+    """Lines that are scored together.
 
-    lines: Sequence[tuple[int, InvalidTelemetry | None]]
-    answers: asyncio.Future[Answers]
+    Attributes:
+        numbers: The lines' numbers.
+        invalid: By number, what is wrong with a line.
+        answers: Answers to the others; None where there are none.
+    """
+
+    numbers: Sequence[int]
+    invalid: Mapping[int, InvalidTelemetry]
+    answers: asyncio.Future[Predictions] | None
 
 
 class LineScorer:
@@ -58,8 +67,8 @@ class LineScorer:
         reading = asyncio.create_task(self._read(request, groups))
         try:
             while group := await groups.get():
-                text = _error(group) if isinstance(group, Fault) else self._text(group, await _answers(group))
-                await self._write(response, packer.pack(text.encode()) if packer else text.encode())
+                text = encoded_lines([_error(group)]) if isinstance(group, Fault) else await self._text(group)
+                await self._write(response, packer.pack(text) if packer else text)
             if packer:
                 await self._write(response, packer.end())
         finally:
@@ -102,43 +111,38 @@ class LineScorer:
                 yield numbered[start : start + self._limits.batch]
 
     async def _group(self, numbered: Sequence[tuple[int, bytes | None]]) -> _Group:
-        parsed: list[tuple[int, InvalidTelemetry | None]] = []
         items: list[Item] = []
+        invalid: dict[int, InvalidTelemetry] = {}
+        parsed = iter(self._parser.parse_lines([line for _, line in numbered if line is not None]))
         for number, line in numbered:
-            try:
-                items.append(self._item(line))
-                parsed.append((number, None))
-            except InvalidTelemetry as invalid:
-                parsed.append((number, invalid))
-        return _Group(parsed, await self._batcher.submit(items))
-
-    def _item(self, line: bytes | None) -> Item:
-        if line is None:
-            raise InvalidTelemetry(Reason.TOO_LARGE, f"the line has more than {self._limits.line_bytes} bytes")
-        return self._parser.parse_line(line)
-
-    def _text(self, group: _Group, answers: Answers | Fault) -> str:
-        if isinstance(answers, Fault):
-            return "".join(_error(answers, number) for number, _ in group.lines)
-        scored = iter(answers)
-        all_answers = [invalid or next(scored) for _, invalid in group.lines]
-        self._meters.count(all_answers)
-        written = []
-        for (number, _), answer in zip(group.lines, all_answers, strict=True):
-            if isinstance(answer, InvalidTelemetry):
-                written.append(_error(Fault.of(answer), number))
+            item = self._overlong() if line is None else next(parsed)
+            if isinstance(item, InvalidTelemetry):
+                invalid[number] = item
             else:
-                written.append(f"{compact(answer.record())}\n")
-        return "".join(written)
+                items.append(item)
+        answers = await self._batcher.submit(items) if items else None
+        return _Group([number for number, _ in numbered], invalid, answers)
+
+    def _overlong(self) -> InvalidTelemetry:
+        return InvalidTelemetry(Reason.TOO_LARGE, f"the line has more than {self._limits.line_bytes} bytes")
+
+    async def _text(self, group: _Group) -> bytes:
+        """The lines that answer a group's, once it is scored."""
+        self._meters.count_refused(group.invalid.values())
+        try:
+            predictions = await group.answers if group.answers else None
+        except Refusal as refusal:
+            return encoded_lines(_error(refusal.faults[0], number) for number in group.numbers)
+        if predictions is not None:
+            self._meters.count(predictions)
+            self._meters.count_refused(predictions.refused.values())
+        scored = iter(predictions.records() if predictions is not None else [])
+        answers = ((number, group.invalid.get(number) or next(scored)) for number in group.numbers)
+        return encoded_lines(
+            _error(Fault.of(answer), number) if isinstance(answer, InvalidTelemetry) else answer
+            for number, answer in answers
+        )
 
 
-async def _answers(group: _Group) -> Answers | Fault:
-    try:
-        return await group.answers
-    except Refusal as refusal:
-        return refusal.faults[0]
-
-
-def _error(fault: Fault, number: int | None = None) -> str:
-    error = fault.record() if number is None else {**fault.record(), "line": number}
-    return f"{compact({'error': error})}\n"
+def _error(fault: Fault, number: int | None = None) -> dict[str, Any]:
+    return {"error": fault.record() if number is None else {**fault.record(), "line": number}}

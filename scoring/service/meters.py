@@ -10,7 +10,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from scoring.errors import InvalidTelemetry
 from scoring.history import History
-from scoring.prediction import Prediction
+from scoring.predictions import Predictions
 
 prometheus_client.disable_created_metrics()  # type: ignore[no-untyped-call]
 
@@ -44,19 +44,18 @@ class Meters:
             "scoring_batch_rows", "Records and windows scored together", registry=self._registry, buckets=_SIZES
         )
 
-    def count(self, answers: Iterable[Prediction | InvalidTelemetry]) -> None:
-        """Count answers by class or reason; all at once, since each count takes a lock."""
-        scored: Counts[str] = Counts()
-        refused: Counts[str] = Counts()
-        for answer in answers:
-            if isinstance(answer, InvalidTelemetry):
-                refused[answer.reason] += 1
-            else:
-                scored[answer.label or ""] += 1
-        for label, number in scored.items():
-            self.predictions.labels(label).inc(number)
-        for reason, number in refused.items():
-            self.refused.labels(str(reason)).inc(number)
+    def count(self, predictions: Predictions) -> None:
+        """Count predictions by class; all at once, since each count takes a lock."""
+        labels = predictions.labels()
+        for label, number in Counts(
+            label for row, label in enumerate(labels) if row not in predictions.refused
+        ).items():
+            self.predictions.labels(label or "").inc(number)
+
+    def count_refused(self, refused: Iterable[InvalidTelemetry]) -> None:
+        """Count what could not be scored, by reason."""
+        for reason, number in Counts(str(each.reason) for each in refused).items():
+            self.refused.labels(reason).inc(number)
 
     def watch(self, history: History) -> None:
         """Show how many engines are remembered whenever somebody looks."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -94,7 +94,17 @@ def failed() -> Refusal:
 
 def compact(value: object) -> str:
     """JSON without blanks."""
-    return _ENCODER.encode(value).decode()
+    return encoded(value).decode()
+
+
+def encoded(value: object) -> bytes:
+    """JSON without blanks, as bytes."""
+    return _ENCODER.encode(value)
+
+
+def encoded_lines(values: Iterable[object]) -> bytes:
+    """Each as JSON without blanks, on a line of its own."""
+    return _ENCODER.encode_lines(values)
 
 
 _ENCODER = msgspec.json.Encoder()

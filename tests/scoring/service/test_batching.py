@@ -17,15 +17,15 @@ class Gate:
         self.open = threading.Event()
         self.entered = threading.Event()
         self.sizes: list[int] = []
-        score = Classifier.score
+        predict = Classifier.predict
 
-        def held(classifier, items):
-            self.sizes.append(len(items))
+        def held(classifier, batch):
+            self.sizes.append(len(batch.items))
             self.entered.set()
             assert self.open.wait(30)
-            return score(classifier, items)
+            return predict(classifier, batch)
 
-        monkeypatch.setattr(Classifier, "score", held)
+        monkeypatch.setattr(Classifier, "predict", held)
 
     async def until_entered(self) -> None:
         await asyncio.to_thread(self.entered.wait, 30)
@@ -101,19 +101,19 @@ async def test_a_request_that_waits_too_long_is_told_to_come_again_and_not_score
 
 
 async def test_what_makes_the_model_fail_does_not_spoil_the_requests_beside_it(start, monkeypatch) -> None:
-    score = Classifier.score
+    predict = Classifier.predict
     failures = []
 
-    def failing(classifier, items):
-        if any(item.engine == "poison" for item in items):
-            failures.append(len(items))
+    def failing(classifier, batch):
+        if any(item.engine == "poison" for item in batch.items):
+            failures.append(len(batch.items))
             raise RuntimeError("no kernel for this")
-        return score(classifier, items)
+        return predict(classifier, batch)
 
     gate = Gate(monkeypatch)
-    held = Classifier.score
+    held = Classifier.predict
     monkeypatch.setattr(
-        Classifier, "score", lambda classifier, items: held(classifier, items) and failing(classifier, items)
+        Classifier, "predict", lambda classifier, batch: held(classifier, batch) and failing(classifier, batch)
     )
     client = await start()
     first = asyncio.create_task(client.score(of("first")))

@@ -6,31 +6,40 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from scoring.errors import InvalidTelemetry
+from scoring.fast.parser import FastParser
 from scoring.items import ItemParser
-from scoring.service import fast
-from scoring.service.fast import FastParser
 from scoring.signature import Field
+from scoring.telemetry import Sender, decode
 from tests.onnx_models import signature
 
 FIELDS = (Field("CycleTime"), Field("a"), Field("b"))
 described = signature(fields=FIELDS)
-careful, quick = ItemParser(described, "x"), FastParser(described, "x")
+careful = ItemParser(described, "x")
+quick = FastParser(careful)
+plain = ItemParser(signature(fields=FIELDS, cycle="", window=1), "x")
+
+
+def comparable(item) -> tuple:
+    if isinstance(item, InvalidTelemetry):
+        return (item.reason, item.detail, item.field)
+    places = getattr(item, "places", np.zeros(0)).tolist()
+    return (type(item).__name__, item.engine, item.cycle, item.values.dtype, item.values.tobytes(), places)
 
 
 def told(parser, body: bytes) -> object:
     """All that a parser says of a body, comparable."""
-
-    def comparable(item) -> tuple:
-        if isinstance(item, InvalidTelemetry):
-            return (item.reason, item.detail, item.field)
-        places = getattr(item, "places", np.zeros(0)).tolist()
-        return (type(item).__name__, item.engine, item.cycle, item.values.dtype, item.values.tobytes(), places)
-
     try:
         items, listed = parser.parse(body, 3)
     except InvalidTelemetry as invalid:
         return comparable(invalid)
     return [comparable(item) for item in items], listed
+
+
+def told_of_line(line: bytes) -> tuple:
+    try:
+        return comparable(careful.parse_line(line))
+    except InvalidTelemetry as invalid:
+        return comparable(invalid)
 
 
 values = st.sampled_from([1, 2.5, None, True, "1", 10**30, -(10**400), 1e39, [1.0], {"a": 1}]) | st.floats()
@@ -64,6 +73,31 @@ def test_it_says_so_also_of_bodies_that_are_broken(junk: bytes, at: int, payload
     assert told(quick, body) == told(careful, body)
 
 
+@given(st.lists(items, max_size=5), spaces, st.lists(st.binary(max_size=9), max_size=2))
+def test_lines_are_read_together_as_each_is_read_alone(
+    payloads: list, separators: tuple[str, str], junk: list[bytes]
+) -> None:
+    lines = [*(json.dumps(payload, separators=separators).encode() for payload in payloads), *junk]
+    found = [comparable(item) for item in quick.parse_lines(lines)]
+    assert found == [told_of_line(line) for line in lines]
+
+
+senders = st.builds(Sender, st.sampled_from(["", "a", "b", "no spaces"]), st.booleans())
+sent = st.tuples(good | records, senders)
+
+
+@given(st.lists(sent, min_size=1, max_size=5), st.booleans())
+def test_a_sender_speaks_for_the_same_engines_whichever_way_its_record_is_read(messages: list, counts: bool) -> None:
+    parser = careful if counts else plain
+    lines = [json.dumps(payload).encode() for payload, _ in messages]
+    for line, (_, sender), found in zip(
+        lines, messages, FastParser(parser).known(lines, [each for _, each in messages]), strict=True
+    ):
+        if found is not None:
+            (expected,) = parser.check_each([decode(line)], sender)
+            assert comparable(found) == comparable(expected)
+
+
 @pytest.mark.parametrize(
     "body",
     [
@@ -80,6 +114,17 @@ def test_a_key_that_stands_twice_is_found_wherever_it_stands(body: bytes) -> Non
 
 
 def test_what_is_as_it_should_be_is_not_read_twice(monkeypatch) -> None:
-    monkeypatch.setattr(fast.ItemParser, "parse", None)
+    monkeypatch.setattr(ItemParser, "parse", None)
+    monkeypatch.setattr(ItemParser, "check", None)
     for payload in ({"rows": [[1, None, 2.5]]}, [{"CycleTime": 1, "a": 2, "b": None, "ConnectionDeviceId": "e"}]):
         quick.parse(json.dumps(payload).encode(), 3)
+    lines = [json.dumps({"CycleTime": cycle, "a": 2, "b": None}).encode() for cycle in (1, 2)]
+    assert [item.cycle for item in quick.parse_lines(lines)] == [1, 2]
+
+
+def test_one_line_that_is_wrong_does_not_slow_the_others_down(monkeypatch) -> None:
+    read = []
+    monkeypatch.setattr(ItemParser, "parse_line", lambda _, line: read.append(line))
+    lines = [json.dumps({"CycleTime": cycle, "a": 2, "b": None}).encode() for cycle in (1, 1.5, 2)]
+    quick.parse_lines(lines)
+    assert read == lines[1:2]

@@ -1,0 +1,66 @@
+"""JSON objects of one form, decoded straight into what is made of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Generic, TypeVar, cast
+
+import msgspec
+
+_UNUSUAL = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
+_KEY_END = b":"
+
+
+class Form(msgspec.Struct, kw_only=True, gc=False, forbid_unknown_fields=True):
+    """An object whose keys must all be there, but for the engine's name."""
+
+    ConnectionDeviceId: str | msgspec.UnsetType = msgspec.UNSET
+
+
+class WindowForm(Form, kw_only=True, gc=False):
+    """A window as it mostly comes: rows as lists."""
+
+    rows: list[list[float | None]]
+
+
+def record_form(fields: Sequence[str]) -> type[Form]:
+    """Records of these fields, each a number or null; as a tuple, the engine's name comes first."""
+    keys = {f"field{number}": name for number, name in enumerate(fields)}
+    made = msgspec.defstruct(
+        "RecordForm", [(key, float | None) for key in keys], bases=(Form,), rename=keys, kw_only=True, gc=False
+    )
+    return cast("type[Form]", made)
+
+
+Found = TypeVar("Found", bound=Form)
+
+
+class Objects(Generic[Found]):
+    """Decodes objects of one form that name no key twice."""
+
+    def __init__(self, form: type[Found]) -> None:
+        self._one: msgspec.json.Decoder[Found] = msgspec.json.Decoder(form)
+        self._some: msgspec.json.Decoder[Found | list[Found]] = msgspec.json.Decoder(form | list[form])  # type: ignore[valid-type]
+        self._keys = len(form.__struct_fields__) - 1
+
+    def in_line(self, line: bytes) -> Found | None:
+        """The only object of a line; None where a closer look is due."""
+        try:
+            found = self._one.decode(line)
+        except _UNUSUAL:
+            return None
+        return found if self._have_no_more_keys(line, [found]) else None
+
+    def in_body(self, body: bytes) -> tuple[list[Found], bool] | None:
+        """Objects, and whether they came as a list; None where a closer look is due."""
+        try:
+            found = self._some.decode(body)
+        except _UNUSUAL:
+            return None
+        objects = found if isinstance(found, list) else [found]
+        return (objects, isinstance(found, list)) if self._have_no_more_keys(body, objects) else None
+
+    def _have_no_more_keys(self, text: bytes, objects: Sequence[Found]) -> bool:
+        """With more colons than keys, a key may stand twice in one object, and nobody knows which is meant."""
+        named = sum(each.ConnectionDeviceId is not msgspec.UNSET for each in objects)
+        return text.count(_KEY_END) == self._keys * len(objects) + named

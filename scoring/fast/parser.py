@@ -1,0 +1,95 @@
+"""The parser that reads whatever is as it mostly is, many items in one step."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+
+from scoring.errors import InvalidTelemetry
+from scoring.fast.objects import Form, Objects, WindowForm, record_form
+from scoring.items import Item, ItemParser
+from scoring.telemetry import ENGINE, Sender
+from scoring.window import ROWS
+
+_ROWS_KEY = f'"{ROWS}"'.encode()
+
+
+class FastParser:
+    """Parses what an `ItemParser` parses, with the same results, many times as fast where nothing is wrong."""
+
+    def __init__(self, careful: ItemParser) -> None:
+        """Prepare to parse.
+
+        Args:
+            careful: Parses what is not as it mostly is.
+        """
+        self._careful = careful
+        fields = careful.field_names
+        self._records = None if ENGINE in fields else Objects(record_form(fields))
+        self._windows = None if ROWS in fields else Objects(WindowForm)
+
+    def parse(self, body: bytes, most: int) -> tuple[list[Item | InvalidTelemetry], bool]:
+        """Parse one object or a list of at most so many; one that fails its checks comes back as its error.
+
+        Returns:
+            The items, and whether they came as a list.
+
+        Raises:
+            InvalidTelemetry: The whole body is unusable: its encoding, JSON or shape.
+        """
+        if _ROWS_KEY in body:
+            windows = self._windows.in_body(body) if self._windows else None
+            found = windows and (self._items_of_windows(windows[0]), windows[1])
+        else:
+            records = self._records.in_body(body) if self._records else None
+            found = records and (self._items_of_records(records[0]), records[1])
+        if found:
+            items: list[Item | InvalidTelemetry] = [item for item in found[0] if item]
+            if 1 <= len(items) == len(found[0]) <= most:
+                return items, found[1]
+        return self._careful.parse(body, most)
+
+    def parse_lines(self, lines: Sequence[bytes]) -> list[Item | InvalidTelemetry]:
+        """Parse the lines of a stream; one that cannot be scored comes back as its error."""
+        return [item or self._parse_line(line) for item, line in zip(self.known(lines), lines, strict=True)]
+
+    def known(self, lines: Sequence[bytes], senders: Sequence[Sender] | None = None) -> list[Item | None]:
+        """The items of lines that hold one each; None where a closer look is due.
+
+        Args:
+            lines: One JSON text each.
+            senders: Who sent each, where that is known.
+        """
+        items: list[Item | None] = [None] * len(lines)
+        records: dict[int, Form] = {}
+        windows: dict[int, WindowForm] = {}
+        for number, line in enumerate(lines):
+            if _ROWS_KEY in line:
+                if self._windows and (window := self._windows.in_line(line)):
+                    windows[number] = window
+            elif self._records and (record := self._records.in_line(line)):
+                records[number] = record
+        sent = [senders[number] for number in records] if senders else None
+        for number, item in zip(records, self._items_of_records(list(records.values()), sent), strict=True):
+            items[number] = item
+        for number, item in zip(windows, self._items_of_windows(list(windows.values())), strict=True):
+            items[number] = item
+        return items
+
+    def _parse_line(self, line: bytes) -> Item | InvalidTelemetry:
+        try:
+            return self._careful.parse_line(line)
+        except InvalidTelemetry as invalid:
+            return invalid
+
+    def _items_of_records(self, records: Sequence[Form], senders: Sequence[Sender] | None = None) -> list[Item | None]:
+        rows = [msgspec.structs.astuple(each)[1:] for each in records]
+        return self._careful.check_rows(rows, list(map(_name, records)), senders)
+
+    def _items_of_windows(self, windows: Sequence[WindowForm]) -> list[Item | None]:
+        return self._careful.check_windows([each.rows for each in windows], list(map(_name, windows)))
+
+
+def _name(named: Form) -> str | None:
+    return named.ConnectionDeviceId if isinstance(named.ConnectionDeviceId, str) else None

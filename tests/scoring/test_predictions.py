@@ -1,0 +1,91 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as arrays
+
+from scoring.classifier import Batch, Classifier
+from scoring.errors import InvalidTelemetry
+from scoring.model import Model, Outputs
+from scoring.predictions import Predictions
+from scoring.telemetry import Reason, Telemetry
+from scoring.window import Window
+from tests.onnx_models import signature, tiny_model
+
+ITEMS = [
+    Telemetry("Client_001", 7, np.zeros(25, np.float32)),
+    Window("", 3, np.zeros((1, 25), np.float32), np.zeros(1, np.int64)),
+    Window("b", 0, np.zeros((1, 25), np.float32), np.zeros(1, np.int64)),
+    Telemetry("c", 1, np.zeros(25, np.float32)),
+]
+
+
+@pytest.fixture(scope="module")
+def model() -> Model:
+    return Model(tiny_model())
+
+
+class Described:
+    """As much of a model as predictions ask for."""
+
+    version = "0123456789ab"
+
+    def __init__(self, **changes) -> None:
+        self.signature = signature(**changes)
+
+
+def numbers(columns: int) -> st.SearchStrategy:
+    return arrays.arrays(
+        np.float32, (len(ITEMS), columns), elements=st.floats(width=32) | st.sampled_from([0.125, 0.5])
+    )
+
+
+described = st.sampled_from(
+    [
+        {},
+        {"classes": (), "edges": (), "alert": {}},
+        {"interval": 0.0, "scores": True, "values": ("x", "y")},
+        {"interval": 0.0, "classes": ("x", "y"), "edges": (), "alert": {}},
+    ]
+)
+
+
+@given(st.data(), described, st.lists(st.floats(0, 1), min_size=len(ITEMS), max_size=len(ITEMS)))
+def test_records_of_a_batch_are_the_records_of_its_predictions(data, changes: dict, filled: list[float]) -> None:
+    told = Described(**changes)
+    outputs = Outputs(
+        data.draw(numbers(len(told.signature.classes))),
+        data.draw(numbers(3 if told.signature.interval else 0)),
+        data.draw(numbers(len(told.signature.values))),
+    )
+    windows = np.zeros((len(ITEMS), 5, 25), np.float32)
+    refused = Predictions.of(told, ITEMS, {}, windows, outputs).refused
+    predictions = Predictions(told, ITEMS, refused, filled, outputs)
+    for number, (answer, record) in enumerate(zip(predictions, predictions.records(), strict=True)):
+        if isinstance(answer, InvalidTelemetry):
+            assert record is answer
+            assert answer.reason == Reason.SCORING_FAILED
+        else:
+            assert [repr(each) for each in record.items()] == [repr(each) for each in answer.record().items()]
+            assert predictions.labels()[number] == answer.label
+
+
+def test_batches_that_are_joined_and_cut_again_answer_as_each_alone(model: Model) -> None:
+    def batches() -> list[Batch]:
+        classifier = Classifier(model)
+        cycles = ([50], [51, 3, 52], [4, 53])
+        return [
+            classifier.gather([Telemetry("a", cycle, np.full(25, cycle, np.float32)) for cycle in each])
+            for each in cycles
+        ]
+
+    classifier = Classifier(model)
+    together = classifier.predict(Batch.joined(batches()))
+    assert sorted(together.refused) == [2, 4]
+    cut = [together[:1], together[1:4], together[4:]]
+    alone = [classifier.predict(each) for each in batches()]
+
+    def told(predictions: Predictions) -> list:
+        return [each.detail if isinstance(each, InvalidTelemetry) else each for each in predictions.records()]
+
+    assert list(map(told, cut)) == list(map(told, alone))

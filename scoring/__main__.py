@@ -14,8 +14,8 @@ from scoring.errors import ScoringError
 # Each is imported only where it is asked for: a device has not what all of them need.
 _COMMANDS = {
     "serve": ("score over HTTP", "scoring.service.command", "service"),
-    "batch": ("score files", "scoring.batch.command", "batch"),
-    "compare": ("show where two models differ", "scoring.comparison.command", "batch"),
+    "batch": ("score files", "scoring.batch.command", "service,batch"),
+    "compare": ("show where two models differ", "scoring.comparison.command", "service,batch"),
 }
 
 

@@ -118,7 +118,7 @@ class ItemParser:
         """Check records that come as a table, all in one step.
 
         Args:
-            rows: [records, fields], NaN or None where a value is absent.
+            rows: [records, fields]; in an array NaN where a value is absent, in lists None.
             named: The engine that each record names; None where it names none.
             senders: Who sent each, where that is known.
 
@@ -130,6 +130,11 @@ class ItemParser:
             return [None] * len(rows)
         beyond: npt.NDArray[np.bool_] = np.abs(values) > LARGEST
         good = ~np.any(beyond, axis=1)
+        if not isinstance(rows, np.ndarray):
+            absent = np.count_nonzero(np.isnan(values), axis=1)
+            for row in np.flatnonzero(absent).tolist():
+                # Of a NaN that is no null, the sender must be told.
+                good[row] &= rows[row].count(None) == absent[row]
         cycles = np.zeros(len(values))
         if self._cycle is not None:
             cycles = values[:, self._cycle]

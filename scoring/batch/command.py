@@ -7,28 +7,25 @@ import itertools
 import sys
 import time
 from collections.abc import Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from scoring.batch.entry import Entry
+from scoring.batch.calls import GROUP, Calls, Numbered
 from scoring.batch.inputs import Inputs
-from scoring.batch.job import PART_ENTRIES, Job, dead_letter
+from scoring.batch.job import PART_ENTRIES, Job
 from scoring.classifier import Classifier
 from scoring.console import add_engine_options, note, say
 from scoring.errors import InvalidTelemetry
 from scoring.items import ItemParser
 from scoring.model import Model
-from scoring.prediction import Prediction, columns
+from scoring.prediction import columns
 from scoring.telemetry import Sender, Telemetry, engine_of
 
 # Where progress is no line that overwrites itself, it is told seldom enough not to fill a log.
 _SILENCE_SECONDS = 30.0
 
-Numbered = tuple[str, Entry]
-Scored = tuple[list[dict[str, Any]], list[dict[str, Any]]]
+_SWITCH_SECONDS = 0.0005
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -62,41 +59,27 @@ def run(options: argparse.Namespace) -> None:
     done = job.done
     if done:
         note(f"{done:,} parts of {PART_ENTRIES:,} messages are done; reading them again for the engines' histories")
-    # Scoring leaves the interpreter free most of the time: the next messages are read meanwhile.
-    with ThreadPoolExecutor(max_workers=1, thread_name_prefix="scoring") as thread:
-        scoring: Future[Scored] | None = None
+    # The model's thread wants the interpreter for a moment every few milliseconds, and is idle until it gets it.
+    sys.setswitchinterval(_SWITCH_SECONDS)
+    with Calls(classifier, job) as calls:
         for part in itertools.count():
-            chunk = list(itertools.islice(entries, PART_ENTRIES))
-            if scoring:
-                job.write(part - 1, *scoring.result())
-                scoring = None
-            if not chunk:
+            given = 0
+            messages = itertools.islice(entries, PART_ENTRIES)
+            while group := list(itertools.islice(messages, GROUP)):
+                given += len(group)
+                if part < done:
+                    _remember(classifier, group)
+                else:
+                    calls.give(group)
+                progress.tell(group)
+            if not given:
                 break
-            if part < done:
-                _remember(classifier, chunk)
-            else:
-                scoring = thread.submit(_score, classifier, chunk)
-            progress.tell(chunk)
+            if part >= done:
+                calls.end_part(part)
     scored, dead = job.finish()
     say(f"{scored:,} scored in {progress.seconds:.1f} s ({progress.rate:,.0f} messages/s), written to {options.output}")
     if dead:
         say(f"{dead:,} could not be scored, see {job.dead_letters_path}")
-
-
-def _score(classifier: Classifier, chunk: Sequence[Numbered]) -> Scored:
-    """Predictions, and what is told of messages that cannot be scored."""
-    checked = [(path, entry, item) for path, entry in chunk for item in entry.items]
-    scored = iter(classifier.score([item for _, _, item in checked if not isinstance(item, InvalidTelemetry)]))
-    classifier.history.evicted.clear()
-    records: list[dict[str, Any]] = []
-    dead: list[dict[str, Any]] = []
-    for path, entry, item in checked:
-        answer = item if isinstance(item, InvalidTelemetry) else next(scored)
-        if isinstance(answer, Prediction):
-            records.append(answer.record())
-        else:
-            dead.append(dead_letter(path, entry, answer))
-    return records, dead
 
 
 def _remember(classifier: Classifier, chunk: Sequence[Numbered]) -> None:

@@ -20,7 +20,7 @@ class Entry:
     Attributes:
         number: Which one of the file's, from 1; the line's number where lines are messages.
         items: What it holds to be scored, or why that cannot be.
-        original: The message as it stands in the file.
+        original: The message as it stands in the file, or what gives it where that takes time.
     """
 
     number: int

@@ -66,10 +66,10 @@ class Job:
         while self._files.exists(self._part(self.done)):
             self.done += 1
 
-    def write(self, number: int, records: list[dict[str, Any]], dead: list[dict[str, Any]]) -> None:
-        """Put a part in its place; with its predictions there, it is done."""
+    def write(self, number: int, predictions: bytes, dead: list[dict[str, Any]]) -> None:
+        """Put a part in its place; with its predictions there, as lines of JSON, it is done."""
         self._put(self._part(number, ".dead"), _lines(dead))
-        self._put(self._part(number), _lines(records))
+        self._put(self._part(number), predictions)
         self.done = number + 1
 
     def finish(self) -> tuple[int, int]:
@@ -114,7 +114,7 @@ def dead_letter(path: str, entry: Entry, invalid: InvalidTelemetry) -> dict[str,
     letter = {"File": path, "Number": entry.number, "Reason": str(invalid.reason), "Detail": invalid.detail}
     if invalid.field:
         letter["Field"] = invalid.field
-    original = entry.original
+    original = entry.original() if callable(entry.original) else entry.original
     if isinstance(original, bytes):
         try:
             text = original.decode()

@@ -49,7 +49,7 @@ class Objects(Generic[Found]):
             found = self._one.decode(line)
         except _UNUSUAL:
             return None
-        return found if self._have_no_more_keys(line, [found]) else None
+        return found if line.count(_KEY_END) == self._count(found) else None
 
     def in_body(self, body: bytes) -> tuple[list[Found], bool] | None:
         """Objects, and whether they came as a list; None where a closer look is due."""
@@ -58,9 +58,9 @@ class Objects(Generic[Found]):
         except _UNUSUAL:
             return None
         objects = found if isinstance(found, list) else [found]
-        return (objects, isinstance(found, list)) if self._have_no_more_keys(body, objects) else None
+        keys = sum(map(self._count, objects))
+        return (objects, isinstance(found, list)) if body.count(_KEY_END) == keys else None
 
-    def _have_no_more_keys(self, text: bytes, objects: Sequence[Found]) -> bool:
-        """With more colons than keys, a key may stand twice in one object, and nobody knows which is meant."""
-        named = sum(each.ConnectionDeviceId is not msgspec.UNSET for each in objects)
-        return text.count(_KEY_END) == self._keys * len(objects) + named
+    def _count(self, found: Found) -> int:
+        """How many keys an object has: with more colons, one may stand twice, and nobody knows which is meant."""
+        return self._keys + (found.ConnectionDeviceId is not msgspec.UNSET)

@@ -4,7 +4,9 @@ import json
 import os
 import shutil
 import subprocess
+import time
 import tomllib
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -58,10 +60,33 @@ class Image:
 DEMANDED = os.environ.get("IMAGE_ARCHITECTURES", "").split()
 
 
-@pytest.fixture(params=DEMANDED or ARCHITECTURES)
-def image(request: pytest.FixtureRequest) -> Image:
-    image = Image(request.param)
+def here(architecture: str) -> Image:
+    """An image that must be here, or may."""
+    image = Image(architecture)
     missing = image.missing()
     if missing is not None:
-        (pytest.fail if DEMANDED else pytest.skip)(f"no image for {request.param} is here: {missing}")
+        (pytest.fail if architecture in DEMANDED else pytest.skip)(f"no image for {architecture} is here: {missing}")
     return image
+
+
+@pytest.fixture(params=DEMANDED or ARCHITECTURES)
+def image(request: pytest.FixtureRequest) -> Image:
+    return here(request.param)
+
+
+@pytest.fixture
+def docker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Image]:
+    """An image for Docker's client, which speaks to podman: its images are these, and no Docker engine is needed."""
+    if shutil.which("docker") is None:
+        pytest.skip("no Docker client is here: apt-get install docker.io")
+    image = here("amd64")
+    socket = f"unix://{tmp_path / 'docker.sock'}"
+    monkeypatch.setenv("DOCKER_HOST", socket)
+    with subprocess.Popen(["podman", "system", "service", "--time=0", socket], stderr=subprocess.DEVNULL) as service:
+        try:
+            while subprocess.run(["docker", "version"], check=False, capture_output=True).returncode:
+                assert service.poll() is None
+                time.sleep(0.1)
+            yield image
+        finally:
+            service.terminate()

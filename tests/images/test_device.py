@@ -45,6 +45,15 @@ def folder(tmp_path: Path) -> Path:
 async def test_it_answers_as_the_host_does_loses_nothing_when_killed_and_ends_when_told(
     image: Image, folder: Path
 ) -> None:
+    await answers_as_the_host(image, folder, "podman")
+
+
+@pytest.mark.timeout(PATIENCE)
+async def test_dockers_client_runs_it_as_podman_does(docker: Image, folder: Path) -> None:
+    await answers_as_the_host(docker, folder, "docker")
+
+
+async def answers_as_the_host(image: Image, folder: Path, program: str) -> None:
     content = deployment(
         folder / "fleet.onnx",
         folder / "test_FD003.txt",
@@ -53,13 +62,13 @@ async def test_it_answers_as_the_host_does_loses_nothing_when_killed_and_ends_wh
         architecture=image.architecture,
         registry=REGISTRY,
     )
-    async with Runtime(content, folder / "home", containers=find_program("podman"), backoff=0.1) as runtime:
+    async with Runtime(content, folder / "home", containers=find_program(program), backoff=0.1) as runtime:
         classifier = runtime.agent["rulclassifier"]
         await runtime.upstream.arrived(READINGS // 4)
         classifier.kill()
         await classifier.until(lambda status: status.restarts == 1 and status.state == "running")
         messages = await answered(runtime, READINGS)
-        health = await exec_in(classifier.container, "python3", "-m", "modules.edge.health")
+        health = await exec_in(program, classifier.container, "python3", "-m", "modules.edge.health")
         await classifier.stop()
         assert classifier.status.exit_code == 0, classifier.text(20)
     found = {
@@ -73,8 +82,8 @@ async def test_it_answers_as_the_host_does_loses_nothing_when_killed_and_ends_wh
         assert close(found[key], record), (found[key], record)
 
 
-async def exec_in(container: str, *command: str) -> int:
-    process = await asyncio.create_subprocess_exec("podman", "exec", container, *command, stdout=subprocess.DEVNULL)
+async def exec_in(program: str, container: str, *command: str) -> int:
+    process = await asyncio.create_subprocess_exec(program, "exec", container, *command, stdout=subprocess.DEVNULL)
     return await process.wait()
 
 

@@ -24,7 +24,9 @@ FloatArray = NDArray[np.float32]
 STEPS = 256
 """Steps to which one standard deviation is rounded."""
 LIMIT = 16 * STEPS
-"""Standardised values are cut here (16 standard deviations), which bounds the sums of the filter bank."""
+"""Standardised values are cut here (16 standard deviations), which bounds the sums of the filter bank. A value that is
+farther off, and farther than any of its sensor in training, counts as missing: a stuck sensor shows values of another
+regime."""
 NEAR = 10
 """A missing value becomes the mean of those at most this many cycles away, or if there are none, of the window's."""
 # Rows that are transformed at once: bounds memory and keeps the arrays within the cache.
@@ -91,6 +93,11 @@ class WindowFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         self.sensors_ = np.asarray(others, dtype=np.int64)[varying]
         self.mean_ = np.ascontiguousarray(mean[:, varying])
         self.scale_ = np.ascontiguousarray(scale[:, varying])
+        # What is cut at LIMIT in training is what the model knows.
+        rows = messages[clear][:, self.sensors_]
+        with np.errstate(invalid="ignore"):
+            farthest = np.abs(self._deviation(rows, regime))
+        self.limit_ = np.fmax(np.float32(LIMIT), np.fmax.reduce(farthest, axis=0)).astype(np.float32)
         self.oldest_ = np.float32(max(1.0, np.nanmax(newest[:, self.cycle])))
         self.near_ = neighbours(self.window_)
         self.bank_, self.divisor_ = filter_bank(self.window_, self.means, self.slopes)
@@ -129,17 +136,17 @@ class WindowFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     def _transform_block(self, x: FloatArray) -> FloatArray:
         raw = x[:, :, self.sensors_]
         missing = np.isnan(raw)
-        raw = np.clip(np.where(missing, np.float32(0), raw), np.float32(-LARGEST), np.float32(LARGEST))
+        raw = np.where(missing, np.float32(0), raw)
         if self.regimes_.count == 1:
-            mean, scale = self.mean_[0], self.scale_[0]
+            deviation = self._deviation(raw, np.int64(0))
         else:
             settings = x[:, :, list(self.settings)]
-            regime = self.regimes_.of(settings)
-            mean, scale = self.mean_[regime], self.scale_[regime]
+            deviation = self._deviation(raw, self.regimes_.of(settings))
             # A value by the standard of another regime would be worse than none.
             missing |= self.regimes_.unclear(settings)[:, :, np.newaxis]
+        missing |= np.abs(deviation) > self.limit_
         present = np.where(missing, np.float32(0), np.float32(1))
-        steps = np.rint(np.clip((raw - mean) * scale, np.float32(-LIMIT), np.float32(LIMIT))) * present
+        steps = np.rint(np.clip(deviation, np.float32(-LIMIT), np.float32(LIMIT))) * present
         seen = np.maximum(present.sum(axis=1, keepdims=True), np.float32(1))
         usual = np.rint(steps.sum(axis=1, keepdims=True) / seen)
         near = np.matmul(self.near_, present)
@@ -147,6 +154,11 @@ class WindowFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         filled = np.where(missing, np.where(near > 0, local, usual), steps)
         filtered = np.matmul(filled.transpose(0, 2, 1), self.bank_) / self.divisor_
         return np.concatenate([filtered.reshape(len(x), -1), self.counts(x)], axis=1)
+
+    def _deviation(self, raw: FloatArray, regime: NDArray[np.int64] | np.int64) -> FloatArray:
+        """How far values [..., sensors] are off the mean of their regime [...], in steps."""
+        raw = np.clip(raw, np.float32(-LARGEST), np.float32(LARGEST))
+        return np.asarray((raw - self.mean_[regime]) * self.scale_[regime], dtype=np.float32)
 
 
 def filter_bank(window: int, means: tuple[int, ...], slopes: tuple[int, ...]) -> tuple[FloatArray, FloatArray]:

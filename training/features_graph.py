@@ -16,7 +16,7 @@ _OVER_LAST = np.asarray([-1], dtype=np.int64)
 def add_features(nodes: Nodes, windows: str, features: WindowFeatures) -> str:
     """Add the nodes that make features of raw windows.
 
-    Filling what is absent takes longer than all the rest, so a call in which nothing is absent does without. Windows
+    Filling what is absent or impossible takes longer than all the rest, so a call without any does without. Windows
     are turned so that each sensor's values lie side by side: to pick sensors is then to copy whole rows.
 
     Args:
@@ -36,12 +36,15 @@ def add_features(nodes: Nodes, windows: str, features: WindowFeatures) -> str:
     cycle = nodes("Gather", counted, whole_numbers([features.window_ - 1]), axis=1)
     cycle = nodes("Where", nodes("IsNaN", cycle), floats([1]), cycle)
     cycle = nodes("Round", nodes("Clip", cycle, floats(1), floats(features.oldest_)))
+    deviation = _deviation(nodes, raw, _nearest(nodes, settings, features), features)
     # A sum is NaN if one of its terms is.
     absent = nodes("IsNaN", nodes("ReduceSum", windows, keepdims=0))
+    beyond = nodes("ReduceMax", nodes("Sub", nodes("Abs", deviation), features.limit_[:, np.newaxis]), keepdims=0)
+    doubtful = nodes("Or", absent, nodes("Greater", beyond, floats(0)))
     steps, messages = nodes.either(
-        absent,
+        doubtful,
         lambda torn: (_filled(torn, raw, settings, features), _messages(torn, counted)),
-        lambda whole: (_whole(whole, raw, settings, features), _all_messages(whole, cycle, features)),
+        lambda whole: (_steps(whole, deviation), _all_messages(whole, cycle, features)),
     )
     # By powers of two: exact.
     filtered = nodes("Mul", nodes("MatMul", steps, features.bank_), floats(1 / features.divisor_))
@@ -68,24 +71,18 @@ def _all_messages(nodes: Nodes, cycle: str, features: WindowFeatures) -> str:
     return nodes("Add", nodes("Mul", cycle, floats([0])), floats([features.window_]))
 
 
-def _whole(nodes: Nodes, raw: str, settings: str, features: WindowFeatures) -> str:
-    """Standardised sensors where nothing is absent."""
-    regime = ""
-    if settings:
-        regime = nodes("ArgMin", _distances(nodes, settings, features.regimes_), axis=-1, keepdims=0)
-    return _steps(nodes, raw, regime, features)
-
-
 def _filled(nodes: Nodes, raw: str, settings: str, features: WindowFeatures) -> str:
-    """Standardised sensors, and in place of absent ones the mean of those that are near."""
+    """Standardised sensors, and in place of absent and impossible ones the mean of those that are near."""
     missing = nodes("IsNaN", raw)
     raw = nodes("Where", missing, floats([0]), raw)
     regime = ""
     if settings:
         regime, unclear = _regime(nodes, settings, features.regimes_)
         missing = nodes("Or", missing, nodes("Transpose", unclear, perm=_TURNED))
+    deviation = _deviation(nodes, raw, regime, features)
+    missing = nodes("Or", missing, nodes("Greater", nodes("Abs", deviation), features.limit_[:, np.newaxis]))
     present = nodes("Where", missing, floats([0]), floats([1]))
-    steps = nodes("Mul", _steps(nodes, raw, regime, features), present)
+    steps = nodes("Mul", _steps(nodes, deviation), present)
     seen = nodes("Max", nodes("ReduceSum", present, _OVER_LAST), floats([1]))
     usual = nodes("Round", divided(nodes, nodes("ReduceSum", steps, _OVER_LAST), seen))
     # Who is near to whom is mutual: the same from either side.
@@ -95,15 +92,25 @@ def _filled(nodes: Nodes, raw: str, settings: str, features: WindowFeatures) -> 
     return nodes("Where", missing, filled, steps)
 
 
-def _steps(nodes: Nodes, raw: str, regime: str, features: WindowFeatures) -> str:
-    """Standardised sensors, by the standard of each message's regime, or the only one."""
+def _deviation(nodes: Nodes, raw: str, regime: str, features: WindowFeatures) -> str:
+    """How far sensors are off the mean of their message's regime, in steps."""
     mean, scale = (
         nodes("Transpose", nodes("Gather", each, regime, axis=0), perm=_TURNED) if regime else each.T
         for each in (features.mean_, features.scale_)
     )
     raw = nodes("Clip", raw, floats(-LARGEST), floats(LARGEST))
-    steps = nodes("Mul", nodes("Sub", raw, mean), scale)
-    return nodes("Round", nodes("Clip", steps, floats(-LIMIT), floats(LIMIT)))
+    return nodes("Mul", nodes("Sub", raw, mean), scale)
+
+
+def _steps(nodes: Nodes, deviation: str) -> str:
+    return nodes("Round", nodes("Clip", deviation, floats(-LIMIT), floats(LIMIT)))
+
+
+def _nearest(nodes: Nodes, settings: str, features: WindowFeatures) -> str:
+    """The regime of messages whose settings are all there."""
+    if not settings:
+        return ""
+    return nodes("ArgMin", _distances(nodes, settings, features.regimes_), axis=-1, keepdims=0)
 
 
 def _regime(nodes: Nodes, settings: str, regimes: Regimes) -> tuple[str, str]:

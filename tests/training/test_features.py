@@ -129,6 +129,30 @@ def test_a_value_whose_regime_cannot_be_told_counts_as_missing():
     assert np.abs(features.transform(untold) - features.transform(x))[0, :-2].max() < 1
 
 
+def test_a_value_that_belongs_to_another_regime_counts_as_missing():
+    """As of a sensor that is stuck, or of a reading that is mad."""
+    features = fitted(3)
+    x = windows(wearing_engines([300], seed=6, regimes=3), W)[[120]]
+    stuck, without = x.copy(), x.copy()
+    stuck[:, :, 6] = x[:, 0, 6]
+    of_first = features.regimes_.of(x[:, :, 1:4]) == features.regimes_.of(x[:, 0, 1:4])[:, np.newaxis]
+    without[:, :, 6] = np.where(of_first, x[:, 0, 6], np.nan)
+    np.testing.assert_array_equal(features.transform(stuck), features.transform(without))
+    mad, silent = x.copy(), x.copy()
+    mad[:, 30, 6], silent[:, 30, 6] = 1e6, np.nan
+    np.testing.assert_array_equal(features.transform(mad), features.transform(silent))
+
+
+def test_what_training_saw_is_never_taken_for_impossible():
+    engines = wearing_engines([150, 180, 200])
+    engines.values[77, 6] += 1e4
+    x = windows(engines, W)
+    features = WindowFeatures().fit(x)
+    without = x.copy()
+    without[77, -1, 6] = np.nan
+    assert np.abs(features.transform(x[77:78]) - features.transform(without[77:78])).max() > 1
+
+
 def test_chosen_rows_have_the_features_that_they_have_among_all():
     features = fitted(3)
     x = windows(wearing_engines([200], seed=8, regimes=3), W)

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from itertools import accumulate, chain
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -20,35 +18,49 @@ from scoring.window import Window
 MAX_BATCH = 64
 
 
-@dataclass(frozen=True, slots=True, eq=False)
 class Batch:
     """What is scored in one call of the model.
 
     Attributes:
         items: Records and windows.
-        windows: float32 [items, W, fields], what the model is to see of each.
         refused: By number, the records that are too old to be taken in; their windows are NaN.
     """
 
-    items: Sequence[Telemetry | Window]
-    windows: FloatArray
-    refused: Mapping[int, InvalidTelemetry]
+    def __init__(self, room: FloatArray) -> None:
+        """Begin a batch.
 
-    @classmethod
-    def joined(cls, batches: Sequence[Batch]) -> Batch:
-        """One batch of several, in their order."""
-        if len(batches) == 1:
-            return batches[0]
-        starts = accumulate((len(each.items) for each in batches), initial=0)
-        return cls(
-            list(chain.from_iterable(each.items for each in batches)),
-            np.concatenate([each.windows for each in batches]),
-            {
-                start + row: why
-                for start, each in zip(starts, batches, strict=False)
-                for row, why in each.refused.items()
-            },
-        )
+        Args:
+            room: float32 [items, W, fields] for the windows that are to come.
+        """
+        self.items: list[Telemetry | Window] = []
+        self.refused: dict[int, InvalidTelemetry] = {}
+        self._room = room
+
+    @property
+    def windows(self) -> FloatArray:
+        """float32 [items, W, fields], what the model is to see of each."""
+        return self._room[: len(self.items)]
+
+    def add(self, items: Sequence[Telemetry | Window], history: History) -> None:
+        """Take records in, in their order, and make the windows that the model is to see."""
+        for row, item in enumerate(items, start=len(self.items)):
+            window = self._room[row]
+            if isinstance(item, Window):
+                item.fill(window)
+                continue
+            try:
+                history.insert(item, window)
+            except InvalidTelemetry as invalid:
+                self.refused[row] = invalid
+                window.fill(np.nan)
+        self.items += items
+
+    def part(self, start: int, end: int) -> Batch:
+        """Some items that follow each other."""
+        part = Batch(self._room[start:end])
+        part.items = self.items[start:end]
+        part.refused = {row - start: invalid for row, invalid in self.refused.items() if start <= row < end}
+        return part
 
 
 class Classifier:
@@ -76,23 +88,17 @@ class Classifier:
             answers += self.predict(self.gather(items[start : start + MAX_BATCH]))
         return answers
 
+    def batch(self, rows: int) -> Batch:
+        """An empty batch with room for so many items."""
+        return Batch(np.empty((rows, self.history.window, self.history.width), dtype=np.float32))
+
     def gather(self, items: Sequence[Telemetry | Window]) -> Batch:
         """Take records in, in their order, and make the windows that the model is to see."""
-        history = self.history
-        windows = np.empty((len(items), history.window, history.width), dtype=np.float32)
-        refused: dict[int, InvalidTelemetry] = {}
-        for row, (item, window) in enumerate(zip(items, windows, strict=True)):
-            if isinstance(item, Window):
-                item.fill(window)
-                continue
-            try:
-                history.insert(item, window)
-            except InvalidTelemetry as invalid:
-                refused[row] = invalid
-                window.fill(np.nan)
-        return Batch(items, windows, refused)
+        batch = self.batch(len(items))
+        batch.add(items, self.history)
+        return batch
 
     def predict(self, batch: Batch) -> Predictions:
         """Ask the model; any thread may, since the histories have no part in it."""
-        outputs = self.model.predict(batch.windows)
-        return Predictions.of(self.model, batch.items, batch.refused, batch.windows, outputs)
+        windows = batch.windows
+        return Predictions.of(self.model, batch.items, batch.refused, windows, self.model.predict(windows))

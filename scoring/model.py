@@ -53,10 +53,6 @@ class Outputs:
         finite: npt.NDArray[np.bool_] = np.isfinite(every).all(axis=1)
         return finite
 
-    def __getitem__(self, which: slice) -> Outputs:
-        """What the model says of some engines that follow each other."""
-        return Outputs(self.probabilities[which], self.rul[which], self.values[which])
-
 
 class Model:
     """A model that has proved, on this very machine, that it computes what training computed.

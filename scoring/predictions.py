@@ -17,6 +17,7 @@ from scoring.telemetry import CYCLE, ENGINE, Reason, Telemetry
 from scoring.window import Window
 
 Answer = Prediction | InvalidTelemetry
+Record = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -67,18 +68,13 @@ class Predictions(Sequence[Answer]):
     def __getitem__(self, which: int) -> Answer: ...
 
     @overload
-    def __getitem__(self, which: slice) -> Predictions: ...
+    def __getitem__(self, which: slice) -> list[Answer]: ...
 
-    def __getitem__(self, which: int | slice) -> Answer | Predictions:
-        """An answer, or those of some items that follow each other."""
-        if isinstance(which, int):
-            return self.refused.get(which) or self._prediction(which)
-        start, stop, _ = which.indices(len(self))
-        if (start, stop) == (0, len(self)):
-            return self
-        refused = {row - start: invalid for row, invalid in self.refused.items() if start <= row < stop}
-        span = slice(start, stop)
-        return Predictions(self.model, self.items[span], refused, self.filled[span], self.outputs[span])
+    def __getitem__(self, which: int | slice) -> Answer | list[Answer]:
+        """An answer, or several."""
+        if isinstance(which, slice):
+            return [self[row] for row in range(len(self))[which]]
+        return self.refused.get(which) or self._prediction(which)
 
     def labels(self) -> list[str | None]:
         """The most probable class of each item; None for a model without classes."""
@@ -87,7 +83,7 @@ class Predictions(Sequence[Answer]):
             return [None] * len(self)
         return [classes[column] for column in self.outputs.probabilities.argmax(axis=1).tolist()]
 
-    def records(self) -> list[dict[str, Any] | InvalidTelemetry]:
+    def records(self) -> list[Record | InvalidTelemetry]:
         """The answers as the JSON objects that are sent, as `Prediction.record` makes them, all in one step."""
         signature, items, outputs = self.model.signature, self.items, self.outputs
         columns: dict[str, Sequence[Any]] = {
@@ -106,7 +102,7 @@ class Predictions(Sequence[Answer]):
         columns["WindowFilled"] = [round(share, 4) for share in self.filled]
         columns["Model"] = [signature.name] * len(items)
         columns["ModelVersion"] = [self.model.version] * len(items)
-        records: list[dict[str, Any] | InvalidTelemetry] = []
+        records: list[Record | InvalidTelemetry] = []
         for values in zip(*columns.values(), strict=True):
             record = dict(zip(columns, values, strict=True))
             if not record[ENGINE]:

@@ -96,12 +96,14 @@ class WindowParser:
     def _placed_together(self, engines: Sequence[str], values: FloatArray) -> list[Window | None]:
         """Windows of equally many rows [windows, rows, fields]."""
         count = values.shape[1]
-        if self._cycle is None or count > self._length or (np.diff(values[:, :, self._cycle]) != 1).any():
-            return [self._placed(*each) for each in zip(engines, values, strict=True)]
-        # Each has cycle after cycle, as windows mostly come.
-        places = np.arange(self._length - count, self._length)
-        newest = values[:, -1, self._cycle].astype(np.int64).tolist()
-        return [Window(*each, places) for each in zip(engines, newest, values, strict=True)]
+        if self._cycle is not None and count <= self._length:
+            cycles = values[:, :, self._cycle]
+            if ((cycles[:, 1:] - cycles[:, :-1]) == 1).all():
+                # Cycle after cycle, as windows mostly come.
+                places = np.arange(self._length - count, self._length)
+                newest = map(int, cycles[:, -1].tolist())
+                return [Window(*each, places) for each in zip(engines, newest, values, strict=True)]
+        return [self._placed(*each) for each in zip(engines, values, strict=True)]
 
     def _numbers(self, rows: Sequence[Sequence[float | None]]) -> npt.NDArray[np.float64] | None:
         """The values of lists of numbers and nulls, NaN for a null; None where a closer look is due."""

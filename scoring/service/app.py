@@ -163,12 +163,11 @@ class Service:
             raise come_again("overloaded", f"no answer in {limits.seconds:g} s; come again a little later") from error
         except (ClientError, ConnectionError) as error:
             raise Refusal(400, [Fault("disconnected", "the body broke off")]) from error
-        self._meters.count(answers)
-        if answers.refused:
-            raise refused(dict(sorted(answers.refused.items())))
-        records = answers.records()
+        invalid = {row: answer for row, answer in enumerate(answers) if isinstance(answer, InvalidTelemetry)}
+        if invalid:
+            raise refused(invalid)
         self._meters.request_seconds.observe(time.perf_counter() - started)
-        return _compressed(request, encoded(records if listed else records[0]), _JSON)
+        return _compressed(request, encoded(answers if listed else answers[0]), _JSON)
 
     def _parse(self, body: bytes) -> tuple[list[Item], bool]:
         try:

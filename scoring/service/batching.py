@@ -6,15 +6,15 @@ import asyncio
 import logging
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from itertools import accumulate
 
 from scoring.classifier import Batch, Classifier
+from scoring.errors import InvalidTelemetry
 from scoring.history import refusals
 from scoring.items import Item
-from scoring.predictions import Predictions
+from scoring.predictions import Predictions, Record
 from scoring.service.limits import Limits
 from scoring.service.meters import Meters
 from scoring.service.refusal import Refusal, come_again, failed, refused
@@ -26,28 +26,30 @@ log = logging.getLogger(__name__)
 _SHORT_SECONDS = 0.001
 
 
+# The record of each prediction, or the reason why there is none.
+Answers = Sequence[Record | InvalidTelemetry]
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class _Request:
     items: Sequence[Item]
     whole: bool
-    answers: asyncio.Future[Predictions]
+    answers: asyncio.Future[Answers]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Call:
-    """Requests that are scored in one call of the model, each with the windows that the model is to see."""
+    """Requests that are scored in one call of the model, and all of their items."""
 
     requests: Sequence[_Request]
-    batches: Sequence[Batch]
+    batch: Batch
 
-    def answer(self, answers: Sequence[Predictions | Refusal]) -> None:
-        for request, answer in zip(self.requests, answers, strict=True):
-            if request.answers.done():
-                continue
-            if isinstance(answer, Refusal):
-                request.answers.set_exception(answer)
-            else:
-                request.answers.set_result(answer)
+    def spans(self) -> Iterator[tuple[_Request, int, int]]:
+        """Each request, and where its items stand in the batch."""
+        end = 0
+        for request in self.requests:
+            start, end = end, end + len(request.items)
+            yield request, start, end
 
 
 class Batcher:
@@ -70,7 +72,9 @@ class Batcher:
         self._limits = limits
         self._meters = meters
         self._requests: deque[_Request] = deque()
-        self._calls: deque[tuple[_Call, asyncio.Future[list[Predictions | Refusal]]]] = deque()
+        self._running_calls: deque[tuple[_Call, asyncio.Future[Predictions]]] = deque()
+        self._alone: deque[_Call] = deque()
+        """Requests of a call that failed: one of them may have spoilt it for the others."""
         self._waiting = 0
         self._changed = asyncio.Event()
         self._room = asyncio.Event()
@@ -97,7 +101,7 @@ class Batcher:
         """Whether items are being scored."""
         return not self._work.done()
 
-    async def score(self, items: Sequence[Item]) -> Predictions:
+    async def score(self, items: Sequence[Item]) -> Answers:
         """Score the items of one request: all of them, or none.
 
         Raises:
@@ -108,14 +112,14 @@ class Batcher:
             raise come_again(
                 "overloaded", f"{self._waiting} records and windows are waiting; come again a little later"
             )
-        if self._is_short(items):
-            (answer,) = self._score([self._taken_in(items, whole=True)])
-            if isinstance(answer, Refusal):
-                raise answer
-            return answer
+        if self._running() == 1:
+            # Whoever has come at the same time begins to run.
+            await asyncio.sleep(0)
+            if self._is_short(items):
+                return self._score_now(items)
         return await self._enqueue(items, whole=True)
 
-    async def submit(self, items: Sequence[Item]) -> asyncio.Future[Predictions]:
+    async def submit(self, items: Sequence[Item]) -> asyncio.Future[Answers]:
         """Put items of a stream in the queue, each scored for itself; wait until half of the queue is free.
 
         The other half is for those that cannot wait.
@@ -125,8 +129,8 @@ class Batcher:
             await self._room.wait()
         return self._enqueue(items, whole=False)
 
-    def _enqueue(self, items: Sequence[Item], *, whole: bool) -> asyncio.Future[Predictions]:
-        answers: asyncio.Future[Predictions] = asyncio.get_running_loop().create_future()
+    def _enqueue(self, items: Sequence[Item], *, whole: bool) -> asyncio.Future[Answers]:
+        answers: asyncio.Future[Answers] = asyncio.get_running_loop().create_future()
         self._requests.append(_Request(items, whole, answers))
         self._waiting += len(items)
         self._changed.set()
@@ -134,25 +138,40 @@ class Batcher:
 
     async def _run(self) -> None:
         loop = asyncio.get_running_loop()
-        while self._requests or self._calls or not self._ending:
+        while self._requests or self._alone or self._running_calls or not self._ending:
             self._changed.clear()
-            if self._calls and self._calls[0][1].done():
-                call, answers = self._calls.popleft()
-                call.answer(answers.result())
-            elif self._requests and self._may_call():
+            if self._running_calls and self._running_calls[0][1].done():
+                self._answer(*self._running_calls.popleft())
+            elif self._may_call():
                 if self._limits.linger_seconds:
                     await self._linger()
-                call = self._take()
+                call = self._alone.popleft() if self._alone else self._take()
                 if call.requests:
-                    answers = loop.run_in_executor(self._thread, self._score, call.batches)
-                    answers.add_done_callback(lambda _: self._changed.set())
-                    self._calls.append((call, answers))
+                    predictions = loop.run_in_executor(self._thread, self._predict, call.batch)
+                    predictions.add_done_callback(lambda _: self._changed.set())
+                    self._running_calls.append((call, predictions))
             else:
                 await self._changed.wait()
 
+    def _answer(self, call: _Call, predictions: asyncio.Future[Predictions]) -> None:
+        error = predictions.exception()
+        if error is None:
+            records = self._records(predictions.result())
+            for request, start, end in call.spans():
+                if not request.answers.done():
+                    request.answers.set_result(records[start:end])
+        elif len(call.requests) > 1:
+            self._alone += [_Call([request], call.batch.part(start, end)) for request, start, end in call.spans()]
+        else:
+            (request,) = call.requests
+            if not request.answers.done():
+                request.answers.set_exception(_failed(request.items, error))
+
     def _may_call(self) -> bool:
         """While the model works, requests gather; only a full batch is put in line behind the one in work."""
-        return not self._calls or (len(self._calls) == 1 and self._waiting >= self._limits.batch)
+        if self._alone or not self._running_calls:
+            return bool(self._alone or self._requests)
+        return len(self._running_calls) == 1 and self._waiting >= self._limits.batch
 
     def _is_short(self, items: Sequence[Item]) -> bool:
         """Whether scoring takes so little time that it is not worth to be handed to the thread and back.
@@ -161,7 +180,7 @@ class Batcher:
         """
         return (
             self._running() == 1
-            and not self._calls
+            and not self._running_calls
             and not self._requests
             and not self._limits.linger_seconds
             and len(items) * self._row_seconds < _SHORT_SECONDS
@@ -180,52 +199,66 @@ class Batcher:
     def _take(self) -> _Call:
         """The requests that have waited longest, up to a full batch, but at least one."""
         requests: list[_Request] = []
-        batches: list[Batch] = []
         rows = 0
         while self._requests and (not rows or rows + len(self._requests[0].items) <= self._limits.batch):
             request = self._requests.popleft()
             self._waiting -= len(request.items)
             # Whoever asked has gone.
-            if request.answers.done():
-                continue
-            try:
-                batches.append(self._taken_in(request.items, whole=request.whole))
-            except Refusal as refusal:
-                request.answers.set_exception(refusal)
-                continue
-            requests.append(request)
-            rows += len(request.items)
+            if not request.answers.done():
+                requests.append(request)
+                rows += len(request.items)
         self._room.set()
-        return _Call(requests, batches)
+        batch = self._classifier.batch(rows)
+        return _Call([request for request in requests if self._is_taken_in(request, batch)], batch)
 
-    def _taken_in(self, items: Sequence[Item], *, whole: bool) -> Batch:
-        """The windows of a request's items, once the histories have them.
+    def _is_taken_in(self, request: _Request, batch: Batch) -> bool:
+        """Add a request to a batch, or refuse it where it is scored whole or not at all and a history refuses some."""
+        stale = self._stale(request.items) if request.whole else {}
+        if stale:
+            request.answers.set_exception(refused(stale))
+        else:
+            self._add(request.items, batch)
+        return not stale
+
+    def _stale(self, items: Sequence[Item]) -> dict[int, InvalidTelemetry]:
+        records = ((row, item) for row, item in enumerate(items) if isinstance(item, Telemetry))
+        return refusals(self._classifier.history, records)
+
+    def _add(self, items: Sequence[Item], batch: Batch) -> None:
+        history = self._classifier.history
+        batch.add(items, history)
+        history.evicted.clear()
+
+    def _score_now(self, items: Sequence[Item]) -> Answers:
+        """Score the items of one request.
 
         Raises:
-            Refusal: A history refuses one of a request that is scored whole or not at all.
+            Refusal: A history refuses one.
         """
-        history = self._classifier.history
-        if whole:
-            stale = refusals(history, ((row, item) for row, item in enumerate(items) if isinstance(item, Telemetry)))
-            if stale:
-                raise refused(stale)
-        batch = self._classifier.gather(items)
-        history.evicted.clear()
-        return batch
-
-    def _score(self, batches: Sequence[Batch]) -> list[Predictions | Refusal]:
-        """Ask the model, in one call."""
-        started = time.perf_counter()
+        stale = self._stale(items)
+        if stale:
+            raise refused(stale)
+        batch = self._classifier.batch(len(items))
+        self._add(items, batch)
         try:
-            predictions = self._classifier.predict(Batch.joined(batches))
-        except Exception:
-            if len(batches) == 1:
-                log.exception("scoring %d records and windows raised", len(batches[0].items))
-                return [failed()]
-            return [answer for batch in batches for answer in self._score([batch])]
+            return self._records(self._predict(batch))
+        except Exception as error:
+            raise _failed(items, error) from error
+
+    def _predict(self, batch: Batch) -> Predictions:
+        started = time.perf_counter()
+        predictions = self._classifier.predict(batch)
         seconds = time.perf_counter() - started
         self._row_seconds = seconds / len(predictions)
         self._meters.call_seconds.observe(seconds)
         self._meters.batch_rows.observe(len(predictions))
-        ends = list(accumulate(len(batch.items) for batch in batches))
-        return [predictions[end - len(batch.items) : end] for end, batch in zip(ends, batches, strict=True)]
+        return predictions
+
+    def _records(self, predictions: Predictions) -> Answers:
+        self._meters.count(predictions)
+        return predictions.records()
+
+
+def _failed(items: Sequence[Item], error: BaseException) -> Refusal:
+    log.error("scoring %d records and windows raised", len(items), exc_info=error)
+    return failed()

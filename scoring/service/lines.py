@@ -13,8 +13,7 @@ from aiohttp import ClientError, web
 from scoring.errors import InvalidTelemetry
 from scoring.fast.parser import FastParser
 from scoring.items import Item
-from scoring.predictions import Predictions
-from scoring.service.batching import Batcher
+from scoring.service.batching import Answers, Batcher
 from scoring.service.body import lines, pieces
 from scoring.service.gzip import GzipPacker
 from scoring.service.limits import Limits
@@ -42,7 +41,7 @@ class _Group:
 
     numbers: Sequence[int]
     invalid: Mapping[int, InvalidTelemetry]
-    answers: asyncio.Future[Predictions] | None
+    answers: asyncio.Future[Answers] | None
 
 
 class LineScorer:
@@ -130,14 +129,12 @@ class LineScorer:
         """The lines that answer a group's, once it is scored."""
         self._meters.count_refused(group.invalid.values())
         try:
-            predictions = await group.answers if group.answers else None
+            scored = await group.answers if group.answers else []
         except Refusal as refusal:
             return encoded_lines(_error(refusal.faults[0], number) for number in group.numbers)
-        if predictions is not None:
-            self._meters.count(predictions)
-            self._meters.count_refused(predictions.refused.values())
-        scored = iter(predictions.records() if predictions is not None else [])
-        answers = ((number, group.invalid.get(number) or next(scored)) for number in group.numbers)
+        self._meters.count_refused(answer for answer in scored if isinstance(answer, InvalidTelemetry))
+        rest = iter(scored)
+        answers = ((number, group.invalid.get(number) or next(rest)) for number in group.numbers)
         return encoded_lines(
             _error(Fault.of(answer), number) if isinstance(answer, InvalidTelemetry) else answer
             for number, answer in answers

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from scoring.classifier import Batch, Classifier
+from scoring.classifier import Classifier
 from scoring.errors import InvalidTelemetry
 from scoring.model import Model, Outputs
 from scoring.predictions import Predictions
@@ -70,22 +70,16 @@ def test_records_of_a_batch_are_the_records_of_its_predictions(data, changes: di
             assert predictions.labels()[number] == answer.label
 
 
-def test_batches_that_are_joined_and_cut_again_answer_as_each_alone(model: Model) -> None:
-    def batches() -> list[Batch]:
-        classifier = Classifier(model)
-        cycles = ([50], [51, 3, 52], [4, 53])
-        return [
-            classifier.gather([Telemetry("a", cycle, np.full(25, cycle, np.float32)) for cycle in each])
-            for each in cycles
-        ]
-
-    classifier = Classifier(model)
-    together = classifier.predict(Batch.joined(batches()))
-    assert sorted(together.refused) == [2, 4]
-    cut = [together[:1], together[1:4], together[4:]]
-    alone = [classifier.predict(each) for each in batches()]
-
+def test_parts_of_a_batch_are_answered_as_they_are_in_the_whole(model: Model) -> None:
     def told(predictions: Predictions) -> list:
         return [each.detail if isinstance(each, InvalidTelemetry) else each for each in predictions.records()]
 
-    assert list(map(told, cut)) == list(map(told, alone))
+    classifier = Classifier(model)
+    records = [Telemetry("a", cycle, np.full(25, cycle, np.float32)) for cycle in (50, 51, 3, 52, 4, 53)]
+    batch = classifier.batch(10)
+    for start, end in ((0, 1), (1, 4), (4, 6)):
+        batch.add(records[start:end], classifier.history)
+    whole = classifier.predict(batch)
+    assert sorted(whole.refused) == [2, 4]
+    parts = [told(classifier.predict(batch.part(start, end))) for start, end in ((0, 2), (2, 3), (3, 6))]
+    assert [each for part in parts for each in part] == told(whole)

@@ -20,8 +20,8 @@ from scoring.predictions import Predictions
 Numbered = tuple[str, Entry]
 Checked = tuple[str, Entry, Item | InvalidTelemetry]
 
-# Large enough that what a call costs beside its rows does not count; its windows take 2.5 MB.
-GROUP = 512
+# Large enough that what a call costs beside its rows does not count; its windows take 1.3 MB.
+GROUP = 256
 # One runs, and one waits behind it, so that the model need not.
 _AHEAD = 2
 

@@ -18,7 +18,7 @@ from scoring.history import DEFAULT_ENGINES
 from scoring.items import Item, ItemParser
 from scoring.model import Model
 from scoring.service.batching import Batcher
-from scoring.service.body import read
+from scoring.service.body import is_here, read
 from scoring.service.gzip import GzipPacker, takes_gzip
 from scoring.service.keys import Keys
 from scoring.service.limits import Limits
@@ -149,25 +149,26 @@ class Service:
 
     async def _score_json(self, request: web.Request) -> web.Response:
         started = time.perf_counter()
-        limits = self._limits
-        body = None
-        try:
-            async with asyncio.timeout(limits.seconds):
-                body = await read(request, limits.body_bytes)
-                items, listed = self._parse(body)
-                answers = await self._batcher.score(items)
-        except TimeoutError as error:
-            if body is None:
-                fault = Fault("too_slow", f"the body did not arrive in {limits.seconds:g} s")
-                raise Refusal(408, [fault], {"Connection": "close"}) from error
-            raise come_again("overloaded", f"no answer in {limits.seconds:g} s; come again a little later") from error
-        except (ClientError, ConnectionError) as error:
-            raise Refusal(400, [Fault("disconnected", "the body broke off")]) from error
+        items, listed = self._parse(await self._body(request))
+        answers = await self._batcher.score(items)
         invalid = {row: answer for row, answer in enumerate(answers) if isinstance(answer, InvalidTelemetry)}
         if invalid:
             raise refused(invalid)
         self._meters.request_seconds.observe(time.perf_counter() - started)
         return _compressed(request, encoded(answers if listed else answers[0]), _JSON)
+
+    async def _body(self, request: web.Request) -> bytes:
+        limits = self._limits
+        if is_here(request):
+            return await read(request, limits.body_bytes)
+        try:
+            async with asyncio.timeout(limits.seconds):
+                return await read(request, limits.body_bytes)
+        except TimeoutError as error:
+            fault = Fault("too_slow", f"the body did not arrive in {limits.seconds:g} s")
+            raise Refusal(408, [fault], {"Connection": "close"}) from error
+        except (ClientError, ConnectionError) as error:
+            raise Refusal(400, [Fault("disconnected", "the body broke off")]) from error
 
     def _parse(self, body: bytes) -> tuple[list[Item], bool]:
         try:

@@ -105,7 +105,7 @@ class Batcher:
         """Score the items of one request: all of them, or none.
 
         Raises:
-            Refusal: A history refuses one, or too many wait already.
+            Refusal: A history refuses one, too many wait already, or it has waited for too long.
         """
         # An empty queue takes any request, or one as large as the queue could never be served.
         if self._requests and self._waiting + len(items) > self._limits.waiting:
@@ -117,7 +117,12 @@ class Batcher:
             await asyncio.sleep(0)
             if self._is_short(items):
                 return self._score_now(items)
-        return await self._enqueue(items, whole=True)
+        try:
+            async with asyncio.timeout(self._limits.seconds):
+                return await self._enqueue(items, whole=True)
+        except TimeoutError as error:
+            told = f"no answer in {self._limits.seconds:g} s; come again a little later"
+            raise come_again("overloaded", told) from error
 
     async def submit(self, items: Sequence[Item]) -> asyncio.Future[Answers]:
         """Put items of a stream in the queue, each scored for itself; wait until half of the queue is free.

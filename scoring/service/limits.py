@@ -17,7 +17,7 @@ class Limits:
             everybody else waits; more than that goes as lines.
         rows: Records and windows in one JSON body.
         line_bytes: The longest line of a stream, as long as a message of IoT Hub.
-        seconds: How long a request may take, and how long a stream may stand still.
+        seconds: How long a body may take to arrive, a request to be scored, and a stream to stand still.
         requests: Requests at once, each with a body in memory; more are told to come again.
         waiting: Records and windows that wait for the model, 5 kB each: a second's work of a fast processor.
         batch: Records and windows in one call of the model, unless a single request has more.

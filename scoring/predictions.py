@@ -48,15 +48,18 @@ class Predictions(Sequence[Answer]):
         outputs: Outputs,
     ) -> Predictions:
         """What the model says of windows [items, W, fields], once answers that are no numbers are refused too."""
-        found = {
-            row: InvalidTelemetry(
-                Reason.SCORING_FAILED,
-                f"the model answers {items[row].engine}, cycle {items[row].cycle}, with no number",
-            )
-            for row in np.flatnonzero(~outputs.finite).tolist()
-        }
+        finite = outputs.finite
+        if not finite.all():
+            found = {
+                row: InvalidTelemetry(
+                    Reason.SCORING_FAILED,
+                    f"the model answers {items[row].engine}, cycle {items[row].cycle}, with no number",
+                )
+                for row in np.flatnonzero(~finite).tolist()
+            }
+            refused = {**found, **refused}
         absent = np.count_nonzero(np.isnan(windows), axis=(1, 2))
-        return cls(model, items, {**found, **refused}, (1.0 - absent / windows[0].size).tolist(), outputs)
+        return cls(model, items, refused, (1.0 - absent / windows[0].size).tolist(), outputs)
 
     def __len__(self) -> int:
         return len(self.items)

@@ -20,6 +20,9 @@ from scoring.telemetry import ENGINE
 # As many rows as are scored in a few milliseconds: what is read ahead stays small.
 _ROWS = 1_024
 
+# Of two bytes, some versions of pyarrow make no Python float.
+_FLOATS = (pa.float32(), pa.float64())
+
 
 def read_parquet(file: BinaryIO, parser: ItemParser) -> Iterator[Entry]:
     """Records from the columns named as the fields; null and NaN are values that are absent.
@@ -66,7 +69,7 @@ def _known(batch: Any, parser: ItemParser) -> list[Item | None]:  # noqa: ANN401
     engines = batch.column(ENGINE).to_pylist() if ENGINE in batch.schema.names else [None] * len(batch)
     if (
         ENGINE in parser.field_names
-        or not all(pa.types.is_floating(each.type) or pa.types.is_integer(each.type) for each in columns)
+        or not all(pa.types.is_integer(each.type) or each.type in _FLOATS for each in columns)
         or not {type(each) for each in engines} <= {str, type(None)}
     ):
         return [None] * len(batch)

@@ -17,14 +17,14 @@ from scoring.items import Item
 from scoring.predictions import Predictions, Record
 from scoring.service.limits import Limits
 from scoring.service.meters import Meters
-from scoring.service.refusal import Refusal, come_again, failed, refused
+from scoring.service.refusal import come_again, failed, refused
 from scoring.telemetry import Telemetry
 
 log = logging.getLogger(__name__)
 
 # What the event loop can be kept from its other work without anybody noticing.
 _SHORT_SECONDS = 0.001
-
+_RAISED = "scoring %d records and windows raised"
 
 # The record of each prediction, or the reason why there is none.
 Answers = Sequence[Record | InvalidTelemetry]
@@ -159,18 +159,20 @@ class Batcher:
                 await self._changed.wait()
 
     def _answer(self, call: _Call, predictions: asyncio.Future[Predictions]) -> None:
-        error = predictions.exception()
-        if error is None:
+        try:
             records = self._records(predictions.result())
-            for request, start, end in call.spans():
-                if not request.answers.done():
-                    request.answers.set_result(records[start:end])
-        elif len(call.requests) > 1:
-            self._alone += [_Call([request], call.batch.part(start, end)) for request, start, end in call.spans()]
-        else:
+        except Exception:
+            if len(call.requests) > 1:
+                self._alone += [_Call([request], call.batch.part(start, end)) for request, start, end in call.spans()]
+                return
             (request,) = call.requests
+            log.exception(_RAISED, len(request.items))
             if not request.answers.done():
-                request.answers.set_exception(_failed(request.items, error))
+                request.answers.set_exception(failed())
+            return
+        for request, start, end in call.spans():
+            if not request.answers.done():
+                request.answers.set_result(records[start:end])
 
     def _may_call(self) -> bool:
         """While the model works, requests gather; only a full batch is put in line behind the one in work."""
@@ -248,7 +250,8 @@ class Batcher:
         try:
             return self._records(self._predict(batch))
         except Exception as error:
-            raise _failed(items, error) from error
+            log.exception(_RAISED, len(items))
+            raise failed() from error
 
     def _predict(self, batch: Batch) -> Predictions:
         started = time.perf_counter()
@@ -260,10 +263,6 @@ class Batcher:
         return predictions
 
     def _records(self, predictions: Predictions) -> Answers:
+        records = predictions.records()
         self._meters.count(predictions)
-        return predictions.records()
-
-
-def _failed(items: Sequence[Item], error: BaseException) -> Refusal:
-    log.error("scoring %d records and windows raised", len(items), exc_info=error)
-    return failed()
+        return records

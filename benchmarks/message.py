@@ -16,6 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
+from benchmarks.telemetry import telemetry
 from modules.edge.message import InputMessage
 from modules.rulclassifier import answers
 from scoring.classifier import Classifier
@@ -30,10 +31,10 @@ ENGINES = 50
 def main() -> None:
     model = Model.load(Path(sys.argv[1]))
     classifier = Classifier(model)
-    window = np.random.default_rng(1).normal(size=(1, model.signature.window, len(FIELDS))).astype(np.float32)
+    window = telemetry(1, model.signature.window).astype(np.float32)
+    rows = telemetry(ENGINES, MESSAGES // ENGINES).swapaxes(0, 1).reshape(MESSAGES, -1)
     bodies = [
-        json.dumps({field.name: round(value, 2) for field, value in zip(FIELDS, [1 + n // ENGINES, *row], strict=True)})
-        for n, row in enumerate(np.random.default_rng(2).normal(500, 100, (MESSAGES, len(FIELDS) - 1)))
+        json.dumps({field.name: value for field, value in zip(FIELDS, row, strict=True)}) for row in rows.tolist()
     ]
     messages = [
         InputMessage("telemetry", body.encode(), {"cdid": f"Client_{n % ENGINES:03d}", "mid": str(n)})

@@ -24,6 +24,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from benchmarks.telemetry import telemetry
 from scoring.classifier import MAX_BATCH
 from scoring.history import History
 from scoring.model import Model
@@ -45,11 +46,8 @@ Record = dict[str, object]
 
 def records_of(names: tuple[str, ...], engines: int, cycles: int) -> list[Record]:
     """Telemetry of engines side by side, each in the order of its cycles."""
-    values = np.random.default_rng(1).normal(500, 50, (engines * cycles, len(names))).round(2).tolist()
-    return [
-        {ENGINE: f"Client_{n % engines:03}", **dict(zip(names, [float(1 + n // engines), *row[1:]], strict=True))}
-        for n, row in enumerate(values)
-    ]
+    rows = telemetry(engines, cycles).swapaxes(0, 1).reshape(engines * cycles, -1).tolist()
+    return [{ENGINE: f"Client_{n % engines:03}", **dict(zip(names, row, strict=True))} for n, row in enumerate(rows)]
 
 
 def write(folder: Path, name: str, records: list[Record]) -> dict[str, Path]:

@@ -1,4 +1,4 @@
-"""Calls of the model, which run in a thread of their own while the next messages are read."""
+"""Calls of the model, which run in threads of their own while the next messages are read."""
 
 from __future__ import annotations
 
@@ -22,8 +22,10 @@ Checked = tuple[str, Entry, Item | InvalidTelemetry]
 
 # Large enough that what a call costs beside its rows does not count; its windows take 1.3 MB.
 GROUP = 256
-# One runs, and one waits behind it, so that the model need not.
-_AHEAD = 2
+# A call takes one core and longer than reading its rows; two keep up with what is read.
+_THREADS = 2
+# One more waits in line, so that the model need not.
+_AHEAD = _THREADS + 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +55,7 @@ class Calls:
         self._calls: deque[_Call] = deque()
         self._lines: list[bytes] = []
         self._dead: list[dict[str, Any]] = []
-        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="scoring")
+        self._threads = ThreadPoolExecutor(max_workers=_THREADS, thread_name_prefix="scoring")
 
     def __enter__(self) -> Calls:
         return self
@@ -63,7 +65,7 @@ class Calls:
             while self._calls and kind is None:
                 self._settle(self._calls.popleft())
         finally:
-            self._thread.shutdown(cancel_futures=True)
+            self._threads.shutdown(cancel_futures=True)
 
     def give(self, entries: Sequence[Numbered]) -> None:
         """Score messages of the part that comes next; waits where enough are being scored already.
@@ -92,7 +94,7 @@ class Calls:
             return None
         batch = self._classifier.gather(items)
         self._classifier.history.evicted.clear()
-        return self._thread.submit(self._classifier.predict, batch)
+        return self._threads.submit(self._classifier.predict, batch)
 
     def _settle(self, call: _Call) -> None:
         """Wait for a call's answers."""

@@ -24,6 +24,8 @@ log = logging.getLogger(__name__)
 
 # What the event loop can be kept from its other work without anybody noticing.
 _SHORT_SECONDS = 0.001
+# A call takes one core and longer than reading its rows; two keep up with what is read.
+_THREADS = 2
 _RAISED = "scoring %d records and windows raised"
 
 # The record of each prediction, or the reason why there is none.
@@ -53,7 +55,7 @@ class _Call:
 
 
 class Batcher:
-    """Collects items of all requests and has them scored by one thread; the event loop alone touches the histories.
+    """Collects items of all requests and has them scored in threads; the event loop alone touches the histories.
 
     Use as `async with`; requests that are waiting at the end are still answered.
     """
@@ -86,7 +88,7 @@ class Batcher:
         meters.gauge("waiting_rows_limit", "How many may wait; more are told to come again", lambda: limits.waiting)
 
     async def __aenter__(self) -> Batcher:
-        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="scoring")
+        self._threads = ThreadPoolExecutor(max_workers=_THREADS, thread_name_prefix="scoring")
         self._work = asyncio.create_task(self._run())
         return self
 
@@ -94,7 +96,7 @@ class Batcher:
         self._ending = True
         self._changed.set()
         await self._work
-        self._thread.shutdown()
+        self._threads.shutdown()
 
     @property
     def alive(self) -> bool:
@@ -152,7 +154,7 @@ class Batcher:
                     await self._linger()
                 call = self._alone.popleft() if self._alone else self._take()
                 if call.requests:
-                    predictions = loop.run_in_executor(self._thread, self._predict, call.batch)
+                    predictions = loop.run_in_executor(self._threads, self._predict, call.batch)
                     predictions.add_done_callback(lambda _: self._changed.set())
                     self._running_calls.append((call, predictions))
             else:
@@ -175,10 +177,10 @@ class Batcher:
                 request.answers.set_result(records[start:end])
 
     def _may_call(self) -> bool:
-        """While the model works, requests gather; only a full batch is put in line behind the one in work."""
+        """While the model works, requests gather; only full batches are scored beside it, and one waits in line."""
         if self._alone or not self._running_calls:
             return bool(self._alone or self._requests)
-        return len(self._running_calls) == 1 and self._waiting >= self._limits.batch
+        return len(self._running_calls) <= _THREADS and self._waiting >= self._limits.batch
 
     def _is_short(self, items: Sequence[Item]) -> bool:
         """Whether scoring takes so little time that it is not worth to be handed to the thread and back.

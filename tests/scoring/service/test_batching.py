@@ -62,6 +62,19 @@ async def test_a_batch_has_at_most_its_size_unless_one_request_is_larger(start, 
     assert gate.sizes == [1, 3, 2, 9, 1]
 
 
+async def test_a_full_batch_need_not_wait_for_the_call_that_runs(start, monkeypatch) -> None:
+    gate = Gate(monkeypatch)
+    client = await start(limits=Limits(batch=2))
+    first = asyncio.create_task(client.score(of("first")))
+    await gate.until_entered()
+    second = asyncio.create_task(client.score([of("a"), of("b", rul=50.0)]))
+    while gate.sizes != [1, 2]:
+        await asyncio.sleep(0.01)
+    gate.open.set()
+    assert (await first).status == 200
+    assert [each["PredictedRul"] for each in (await second).json] == [100.0, 50.0]
+
+
 async def test_with_time_to_linger_a_batch_gathers_although_the_model_is_idle(start, monkeypatch) -> None:
     gate = Gate(monkeypatch)
     gate.open.set()

@@ -42,6 +42,7 @@ class Service:
 
     Attributes:
         application: What aiohttp serves.
+        connections: How many connections callers hold; more than one where nobody can tell.
     """
 
     def __init__(
@@ -68,7 +69,8 @@ class Service:
         self._meters = Meters()
         self._parser = FastParser(ItemParser(model.signature, engine))
         self._classifier = Classifier(model, engines)
-        self._batcher = Batcher(self._classifier, self._limits, self._meters, lambda: self._running)
+        self.connections: Callable[[], int] = lambda: 2
+        self._batcher = Batcher(self._classifier, self._limits, self._meters, lambda: self._running, self._is_single)
         self._lines = LineScorer(self._parser, self._batcher, self._limits, self._meters)
         self._description = encoded(description(model, self._limits, keyed=bool(self._keys), named=not engine))
         self._running = 0
@@ -104,6 +106,9 @@ class Service:
                     await self._idle.wait()
         except TimeoutError:
             log.warning("%d requests did not end in %g s", self._running, self._limits.grace_seconds)
+
+    def _is_single(self) -> bool:
+        return self.connections() == 1
 
     async def _scoring(self, _application: web.Application) -> AsyncIterator[None]:
         async with self._batcher:

@@ -60,7 +60,14 @@ class Batcher:
     Use as `async with`; requests that are waiting at the end are still answered.
     """
 
-    def __init__(self, classifier: Classifier, limits: Limits, meters: Meters, running: Callable[[], int]) -> None:
+    def __init__(
+        self,
+        classifier: Classifier,
+        limits: Limits,
+        meters: Meters,
+        running: Callable[[], int],
+        is_single: Callable[[], bool],
+    ) -> None:
         """Prepare to collect.
 
         Args:
@@ -68,7 +75,9 @@ class Batcher:
             limits: How much may wait, and for how long.
             meters: Show how much waits, and count calls.
             running: How many requests are being read, scored or answered.
+            is_single: Whether there is but one connection, so that no other request can come at the same time.
         """
+        self._is_single = is_single
         self._running = running
         self._classifier = classifier
         self._limits = limits
@@ -115,8 +124,9 @@ class Batcher:
                 "overloaded", f"{self._waiting} records and windows are waiting; come again a little later"
             )
         if self._running() == 1:
-            # Whoever has come at the same time begins to run.
-            await asyncio.sleep(0)
+            if not self._is_single():
+                # Whoever has come at the same time begins to run.
+                await asyncio.sleep(0)
             if self._is_short(items):
                 return self._score_now(items)
         try:

@@ -68,6 +68,8 @@ async def served(service: Service, host: str, port: int) -> AsyncIterator[str]:
         shutdown_timeout=_CLOSING_SECONDS,
     )
     await runner.setup()
+    if server := runner.server:
+        service.connections = lambda: len(server.connections)
     try:
         site = web.TCPSite(runner, host, port)
         await site.start()

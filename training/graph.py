@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import onnx
@@ -16,12 +16,24 @@ from scoring.signature import INPUT_NAME, PROBABILITIES, RUL
 from training.calibration import SMALLEST, Calibration
 from training.experts import WHOLE, Experts
 from training.features_graph import add_features, divided
-from training.networks_graph import Network, add_networks
+from training.networks_graph import FloatArray, Network, add_networks
 from training.nodes import OPSET, Nodes, floats
 from training.prognosis import CAUTION, Prognosis
 
 _OVER_ENGINES = np.asarray([0], dtype=np.int64)
 _OVER_CLASSES = np.asarray([1], dtype=np.int64)
+
+
+class _Parts(NamedTuple):
+    """Names of what adds up to the sum of all members.
+
+    Attributes:
+        probabilities: Each [engines, classes].
+        shares: Shares of the cap, each [engines, 1].
+    """
+
+    probabilities: list[str]
+    shares: list[str]
 
 
 def to_onnx(pipeline: Pipeline, window: int, fields: int) -> onnx.ModelProto:
@@ -72,36 +84,49 @@ def _add_experts(nodes: Nodes, features: str, experts: Experts) -> list[str]:
 def _asked(nodes: Nodes, condition: str, features: str, prognosis: Prognosis) -> list[str]:
     """What a model says, or zeros, which nobody looks at."""
     widths = (len(prognosis.classes.names), 3)
+    # ONNX Runtime holds a branch twice: trees, which are most of a file, stay outside and are always asked.
+    parts = _add_converted(nodes, features, prognosis)
     return nodes.either(
         condition,
-        lambda asked: _add_prognosis(asked, features, prognosis),
+        lambda asked: _add_prognosis(asked, features, prognosis, parts),
         lambda spared: [spared("Identity", floats(np.zeros((1, width)))) for width in widths],
     )
 
 
-def _add_prognosis(nodes: Nodes, features: str, prognosis: Prognosis) -> tuple[str, str]:
+def _members(prognosis: Prognosis) -> list[tuple[Any, Network | None, FloatArray | None]]:
+    """Each estimator, the network that it is, and to which class each of its labels belongs if it has any."""
+    classifiers = zip([*prognosis.classifiers_, *prognosis.graders_], prognosis.places_, strict=True)
+    everybody = [*classifiers, *((each, None) for each in prognosis.regressors_)]
+    return [(estimator, Network.of(estimator, places), places) for estimator, places in everybody]
+
+
+def _add_converted(nodes: Nodes, features: str, prognosis: Prognosis) -> _Parts:
+    """All estimators that are no networks, each as skl2onnx has it."""
+    parts = _Parts([], [])
+    for estimator, network, places in _members(prognosis):
+        if network is None:
+            answer = nodes.include(_converted(estimator, prognosis.n_features_in_), features)
+            if places is None:
+                parts.shares.append(answer)
+            else:
+                parts.probabilities.append(nodes("MatMul", answer, places))
+    return parts
+
+
+def _add_prognosis(nodes: Nodes, features: str, prognosis: Prognosis, parts: _Parts) -> tuple[str, str]:
     """`Prognosis.predict_proba` and `Prognosis.predict`."""
-    classifiers = [*prognosis.classifiers_, *prognosis.graders_]
-    probabilities: list[str] = []
-    shares: list[str] = []
+    probabilities, shares = [*parts.probabilities], [*parts.shares]
     networks: dict[tuple[int, ...], list[Network]] = {}
-    everybody = [*zip(classifiers, prognosis.places_, strict=True), *((each, None) for each in prognosis.regressors_)]
-    for estimator, places in everybody:
-        if network := Network.of(estimator, places):
+    for _, network, _ in _members(prognosis):
+        if network:
             networks.setdefault(network.hidden, []).append(network)
-            continue
-        answer = nodes.include(_converted(estimator, prognosis.n_features_in_), features)
-        if places is None:
-            shares.append(answer)
-        else:
-            probabilities.append(nodes("MatMul", answer, places))
     for alike in networks.values():
         of_classes, of_shares = add_networks(nodes, features, alike)
         probabilities += of_classes
         shares += of_shares
     calibration = prognosis.calibration
     power = 1.0 if calibration is None else calibration.power
-    mean = nodes("Mul", nodes("Sum", *probabilities), floats([1 / len(classifiers)]))
+    mean = nodes("Mul", nodes("Sum", *probabilities), floats([1 / len(prognosis.places_)]))
     raised = nodes("Pow", nodes("Max", mean, floats([SMALLEST])), floats([power]))
     calibrated = divided(nodes, raised, nodes("ReduceSum", raised, _OVER_CLASSES))
 

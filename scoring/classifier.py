@@ -16,6 +16,8 @@ from scoring.window import Window
 
 # One call's windows take 5 kB each; beyond this a call gets no faster, only larger.
 MAX_BATCH = 64
+# Calls at once where much is read: one takes a core and longer than reading its rows, two keep up with what is read.
+THREADS = 2
 
 
 class Batch:

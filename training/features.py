@@ -95,9 +95,8 @@ class WindowFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         self.scale_ = np.ascontiguousarray(scale[:, varying])
         # What is cut at LIMIT in training is what the model knows.
         rows = messages[clear][:, self.sensors_]
-        with np.errstate(invalid="ignore"):
-            farthest = np.abs(self._deviation(rows, regime))
-        self.limit_ = np.fmax(np.float32(LIMIT), np.fmax.reduce(farthest, axis=0)).astype(np.float32)
+        farthest = np.abs(self._deviation(rows, regime))
+        self.limit_ = np.fmax.reduce(farthest, axis=0, initial=np.float32(LIMIT))
         self.oldest_ = np.float32(max(1.0, np.nanmax(newest[:, self.cycle])))
         self.near_ = neighbours(self.window_)
         self.bank_, self.divisor_ = filter_bank(self.window_, self.means, self.slopes)

@@ -10,7 +10,7 @@ from training.nodes import Nodes, floats, whole_numbers
 from training.regimes import HIGHEST, LARGEST, LOWEST, UNCLEAR, Regimes
 
 _TURNED = [0, 2, 1]
-_OVER_LAST = np.asarray([-1], dtype=np.int64)
+_OVER_LAST = whole_numbers([-1])
 
 
 def add_features(nodes: Nodes, windows: str, features: WindowFeatures) -> str:

@@ -17,11 +17,11 @@ from training.calibration import SMALLEST, Calibration
 from training.experts import WHOLE, Experts
 from training.features_graph import add_features, divided
 from training.networks_graph import FloatArray, Network, add_networks
-from training.nodes import OPSET, Nodes, floats
+from training.nodes import OPSET, Nodes, floats, whole_numbers
 from training.prognosis import CAUTION, Prognosis
 
-_OVER_ENGINES = np.asarray([0], dtype=np.int64)
-_OVER_CLASSES = np.asarray([1], dtype=np.int64)
+_OVER_ENGINES = whole_numbers([0])
+_OVER_CLASSES = whole_numbers([1])
 
 
 class _Parts(NamedTuple):
@@ -68,7 +68,7 @@ def only_last(model: onnx.ModelProto) -> onnx.ModelProto:
 def _add_experts(nodes: Nodes, features: str, experts: Experts) -> list[str]:
     """`Experts.predict_proba` and `Experts.predict`; each model is asked only if a window calls for it."""
     counts = experts.whole.n_features_in_ - 2
-    cycle, messages = (nodes("Gather", features, np.asarray([column]), axis=1) for column in (counts, counts + 1))
+    cycle, messages = (nodes("Gather", features, whole_numbers([column]), axis=1) for column in (counts, counts + 1))
     possible = nodes("Min", cycle, floats([experts.window]))
     # Whole numbers: the same on every processor.
     enough = nodes("Sub", nodes("Mul", messages, floats([10])), nodes("Mul", possible, floats([WHOLE])))

@@ -13,11 +13,11 @@ from sklearn.neural_network import MLPClassifier, MLPRegressor
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
 
-from training.nodes import Nodes, floats
+from training.nodes import Nodes, floats, whole_numbers
 
 FloatArray = NDArray[np.float32]
 
-_NETWORKS = np.asarray([0], dtype=np.int64)
+_NETWORKS = whole_numbers([0])
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,7 +94,7 @@ def add_networks(nodes: Nodes, features: str, networks: Sequence[Network]) -> tu
         layer = nodes("Relu", _layer(nodes, layer, ordered, depth))
     probabilities, numbers = [], []
     for alike in _grouped(ordered, lambda each: None if each.places is None else each.places.tobytes()):
-        places = np.asarray([ordered.index(each) for each in alike], dtype=np.int64)
+        places = whole_numbers([ordered.index(each) for each in alike])
         output = _layer(nodes, nodes("Gather", layer, places, axis=0), alike, -1)
         if alike[0].places is None:
             numbers.append(nodes("ReduceSum", output, _NETWORKS, keepdims=0))
@@ -118,7 +118,7 @@ def _first_layer(nodes: Nodes, features: str, networks: Sequence[Network]) -> st
     seen = nodes("Mul", seen, floats(1 / first.scale))
     weights = np.concatenate([each.weights[0] for each in networks], axis=1)
     biases = np.concatenate([each.biases[0] for each in networks])
-    shape = np.asarray([0, len(networks), len(first.biases[0])], dtype=np.int64)
+    shape = whole_numbers([0, len(networks), len(first.biases[0])])
     return nodes("Reshape", nodes("Gemm", seen, weights, biases), shape)
 
 

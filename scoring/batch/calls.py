@@ -10,9 +10,9 @@ from typing import Any
 
 import msgspec
 
-from scoring.batch.entry import Entry
+from scoring.batch.entry import GROUP, Entry
 from scoring.batch.job import Job, dead_letter
-from scoring.classifier import Classifier
+from scoring.classifier import THREADS, Classifier
 from scoring.errors import InvalidTelemetry
 from scoring.items import Item
 from scoring.predictions import Predictions
@@ -20,12 +20,8 @@ from scoring.predictions import Predictions
 Numbered = tuple[str, Entry]
 Checked = tuple[str, Entry, Item | InvalidTelemetry]
 
-# Large enough that what a call costs beside its rows does not count; its windows take 1.3 MB.
-GROUP = 256
-# A call takes one core and longer than reading its rows; two keep up with what is read.
-_THREADS = 2
-# One more waits in line, so that the model need not.
-_AHEAD = _THREADS + 1
+# One more than run waits in line, so that the model need not.
+_AHEAD = THREADS + 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +51,7 @@ class Calls:
         self._calls: deque[_Call] = deque()
         self._lines: list[bytes] = []
         self._dead: list[dict[str, Any]] = []
-        self._threads = ThreadPoolExecutor(max_workers=_THREADS, thread_name_prefix="scoring")
+        self._threads = ThreadPoolExecutor(max_workers=THREADS, thread_name_prefix="scoring")
 
     def __enter__(self) -> Calls:
         return self

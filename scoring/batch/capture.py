@@ -8,14 +8,11 @@ from typing import Any, BinaryIO
 
 import fastavro
 
-from scoring.batch.entry import BatchError, Entry
+from scoring.batch.entry import GROUP, BatchError, Entry
 from scoring.errors import InvalidTelemetry
 from scoring.fast.parser import FastParser
 from scoring.items import Item, ItemParser
 from scoring.telemetry import ENGINE, MAX_BODY_BYTES, Reason, Sender, decode, listed
-
-# Messages that are read together: enough that what a step costs beside them does not count.
-_GROUP = 256
 
 
 def read_capture(file: BinaryIO, parser: ItemParser) -> Iterator[Entry]:
@@ -27,7 +24,7 @@ def read_capture(file: BinaryIO, parser: ItemParser) -> Iterator[Entry]:
     fast = FastParser(parser)
     try:
         messages = enumerate(map(_message, fastavro.reader(file)), start=1)
-        while group := list(itertools.islice(messages, _GROUP)):
+        while group := list(itertools.islice(messages, GROUP)):
             bodies = [
                 body if isinstance(body, bytes) and len(body) <= MAX_BODY_BYTES else b"" for _, (body, _) in group
             ]

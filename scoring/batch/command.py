@@ -11,7 +11,8 @@ from pathlib import Path
 
 import numpy as np
 
-from scoring.batch.calls import GROUP, Calls, Numbered
+from scoring.batch.calls import Calls, Numbered
+from scoring.batch.entry import GROUP
 from scoring.batch.inputs import Inputs
 from scoring.batch.job import PART_ENTRIES, Job
 from scoring.classifier import Classifier

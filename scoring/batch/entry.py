@@ -8,6 +8,10 @@ from dataclasses import dataclass
 from scoring.errors import InvalidTelemetry, ScoringError
 from scoring.items import Item
 
+GROUP = 256
+"""Messages that are read, and items that are scored, in one step: enough that what a step costs beside them does not
+count; the windows take 1.3 MB."""
+
 
 class BatchError(ScoringError):
     """Files cannot be scored: one cannot be read or written, or lacks what the model needs."""

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import BinaryIO
 
 from scoring.batch.cells import Cells
-from scoring.batch.entry import BatchError, Entry
+from scoring.batch.entry import GROUP, BatchError, Entry
 from scoring.errors import InvalidTelemetry
 from scoring.fast.parser import FastParser
 from scoring.items import Item, ItemParser
@@ -16,8 +16,6 @@ from scoring.telemetry import ENGINE, FIELDS, MAX_BODY_BYTES, Reason, decode, li
 
 _UNIT_DIGITS = 3
 _QUOTE = b'"'
-# Lines that are read together: enough that what a step costs beside them does not count.
-_GROUP = 256
 
 
 def read_ndjson(file: BinaryIO, parser: ItemParser) -> Iterator[Entry]:
@@ -95,7 +93,7 @@ def _entries(
     items: Callable[[bytes], list[Item | InvalidTelemetry]],
 ) -> Iterator[Entry]:
     """Entries for lines: `known` gives what can be read many at a time, `items` all else."""
-    while group := list(itertools.islice(numbered, _GROUP)):
+    while group := list(itertools.islice(numbered, GROUP)):
         quick = iter(known([line for _, line in group if line is not None]))
         for number, line in group:
             if line is None:

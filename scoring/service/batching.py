@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
-from scoring.classifier import Batch, Classifier
+from scoring.classifier import THREADS, Batch, Classifier
 from scoring.errors import InvalidTelemetry
 from scoring.history import refusals
 from scoring.items import Item
@@ -24,8 +24,6 @@ log = logging.getLogger(__name__)
 
 # What the event loop can be kept from its other work without anybody noticing.
 _SHORT_SECONDS = 0.001
-# A call takes one core and longer than reading its rows; two keep up with what is read.
-_THREADS = 2
 _RAISED = "scoring %d records and windows raised"
 
 # The record of each prediction, or the reason why there is none.
@@ -97,7 +95,7 @@ class Batcher:
         meters.gauge("waiting_rows_limit", "How many may wait; more are told to come again", lambda: limits.waiting)
 
     async def __aenter__(self) -> Batcher:
-        self._threads = ThreadPoolExecutor(max_workers=_THREADS, thread_name_prefix="scoring")
+        self._threads = ThreadPoolExecutor(max_workers=THREADS, thread_name_prefix="scoring")
         self._work = asyncio.create_task(self._run())
         return self
 
@@ -190,7 +188,7 @@ class Batcher:
         """While the model works, requests gather; only full batches are scored beside it, and one waits in line."""
         if self._alone or not self._running_calls:
             return bool(self._alone or self._requests)
-        return len(self._running_calls) <= _THREADS and self._waiting >= self._limits.batch
+        return len(self._running_calls) <= THREADS and self._waiting >= self._limits.batch
 
     def _is_short(self, items: Sequence[Item]) -> bool:
         """Whether scoring takes so little time that it is not worth to be handed to the thread and back.

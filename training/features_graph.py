@@ -5,51 +5,151 @@ from __future__ import annotations
 import numpy as np
 import onnx
 
-from training.features import LIMIT, WindowFeatures
+from training.features import LIMIT, FloatArray, WindowFeatures
 from training.nodes import Nodes, floats, whole_numbers
-from training.regimes import HIGHEST, LARGEST, LOWEST, UNCLEAR, Regimes
+from training.regimes import HIGHEST, LARGEST, LOWEST, UNCLEAR
 
-_TURNED = [0, 2, 1]
-_OVER_LAST = whole_numbers([-1])
+_OVER_CYCLES = whole_numbers([1])
+_OVER_REGIMES = whole_numbers([1])
+_OVER_SETTINGS = whole_numbers([0])
 
 
-def add_features(nodes: Nodes, windows: str, features: WindowFeatures) -> str:
-    """Add the nodes that make features of raw windows.
+class FeaturesGraph:
+    """Adds the nodes that make features of raw windows.
 
-    Filling what is absent or impossible takes longer than all the rest, so a call without any does without. Windows
-    are turned so that each sensor's values lie side by side: to pick sensors is then to copy whole rows.
-
-    Args:
-        nodes: The graph.
-        windows: The name of the raw windows, [engines, W, fields].
-        features: Fitted.
-
-    Returns:
-        The name of the features, [engines, sensors x filters + 2].
+    Filling what is absent or impossible takes longer than all the rest, so a call without any does without. The fields
+    that are no sensors are carried along, with a scale of 0, because to pick columns takes longer than to compute them.
     """
-    turned = nodes("Transpose", windows, perm=_TURNED)
-    raw = nodes("Gather", turned, features.sensors_, axis=1)
-    settings = ""
-    if features.regimes_.count > 1:
-        settings = nodes("Transpose", nodes("Gather", turned, whole_numbers(features.settings), axis=1), perm=_TURNED)
-    counted = nodes("Gather", turned, np.asarray(features.cycle), axis=1)
-    cycle = nodes("Gather", counted, whole_numbers([features.window_ - 1]), axis=1)
-    cycle = nodes("Where", nodes("IsNaN", cycle), floats([1]), cycle)
-    cycle = nodes("Round", nodes("Clip", cycle, floats(1), floats(features.oldest_)))
-    deviation = _deviation(nodes, raw, _nearest(nodes, settings, features), features)
-    # A sum is NaN if one of its terms is.
-    absent = nodes("IsNaN", nodes("ReduceSum", windows, keepdims=0))
-    beyond = nodes("ReduceMax", nodes("Sub", nodes("Abs", deviation), features.limit_[:, np.newaxis]), keepdims=0)
-    doubtful = nodes("Or", absent, nodes("Greater", beyond, floats(0)))
-    steps, messages = nodes.either(
-        doubtful,
-        lambda torn: (_filled(torn, raw, settings, features), _messages(torn, counted)),
-        lambda whole: (_steps(whole, deviation), _all_messages(whole, cycle, features)),
-    )
-    # By powers of two: exact.
-    filtered = nodes("Mul", nodes("MatMul", steps, features.bank_), floats(1 / features.divisor_))
-    flat = whole_numbers([0, len(features.sensors_) * features.bank_.shape[1]])
-    return nodes("Concat", nodes("Reshape", filtered, flat), cycle, messages, axis=1)
+
+    def __init__(self, nodes: Nodes, features: WindowFeatures, fields: int) -> None:
+        """Prepare to add.
+
+        Args:
+            nodes: The graph.
+            features: Fitted.
+            fields: Columns of a window.
+        """
+        self._nodes = nodes
+        self._features = features
+        self._fields = fields
+        self._limit = self._of_all_messages(self._of_all_fields(features.limit_[np.newaxis], LARGEST))
+
+    def add(self, windows: str) -> str:
+        """Add the nodes.
+
+        Args:
+            windows: The name of the raw windows, [engines, W, fields].
+
+        Returns:
+            The name of the features, [engines, sensors x filters + 2].
+        """
+        nodes, features = self._nodes, self._features
+        settings = self._settings(windows)
+        counted = nodes.columns(windows, whole_numbers([features.cycle]))
+        cycle = nodes("Gather", counted, np.asarray(features.window_ - 1), axis=1)
+        cycle = nodes("Where", nodes("IsNaN", cycle), floats([1]), cycle)
+        cycle = nodes("Round", nodes("Clip", cycle, floats(1), floats(features.oldest_)))
+        deviation = self._deviation(nodes, windows, self._nearest(settings))
+        # A sum is NaN if one of its terms is, and infinite if one of them is.
+        total = nodes("Abs", nodes("ReduceSum", windows, keepdims=0))
+        beyond = nodes("ReduceMax", nodes("Sub", nodes("Abs", deviation), self._limit), keepdims=0)
+        usable = nodes("And", nodes("LessOrEqual", total, floats(LARGEST)), nodes("LessOrEqual", beyond, floats(0)))
+        steps, messages = nodes.either(
+            usable,
+            lambda whole: (_steps(whole, deviation), self._all_messages(whole, cycle)),
+            lambda torn: (self._filled(torn, windows, settings), _messages(torn, counted)),
+        )
+        # By powers of two: exact.
+        filtered = nodes("Mul", nodes("MatMul", features.bank_.T, steps), floats(1 / features.divisor_)[:, np.newaxis])
+        by_sensor = nodes("Gather", nodes("Transpose", filtered, perm=[0, 2, 1]), features.sensors_, axis=1)
+        flat = whole_numbers([0, len(features.sensors_) * features.bank_.shape[1]])
+        return nodes("Concat", nodes("Reshape", by_sensor, flat), cycle, messages, axis=1)
+
+    def _of_all_fields(self, values: FloatArray, otherwise: float) -> FloatArray:
+        """Of values [..., sensors] those of all fields."""
+        wide = np.full((*values.shape[:-1], self._fields), otherwise, dtype=np.float32)
+        wide[..., self._features.sensors_] = values
+        return wide
+
+    def _of_all_messages(self, values: FloatArray) -> FloatArray:
+        """The same values [1, fields] for each message, [W, fields]: to repeat them is slow in a graph."""
+        return np.repeat(values, self._features.window_, axis=0)
+
+    def _deviation(self, nodes: Nodes, windows: str, regime: str) -> str:
+        """How far sensors are off the mean of their message's regime, in steps, [engines, W, fields]."""
+        features = self._features
+        tables = [self._of_all_fields(each, 0.0) for each in (features.mean_, features.scale_)]
+        mean, scale = (nodes("Gather", each, regime) if regime else self._of_all_messages(each) for each in tables)
+        return nodes("Mul", nodes("Sub", windows, mean), scale)
+
+    def _settings(self, windows: str) -> str:
+        """All messages' settings, [settings, engines x W]; nothing if there is but one regime."""
+        if self._features.regimes_.count == 1:
+            return ""
+        columns = self._nodes.columns(windows, whole_numbers(self._features.settings))
+        rows = self._nodes("Reshape", columns, whole_numbers([-1, len(self._features.settings)]))
+        return self._nodes("Transpose", rows, perm=[1, 0])
+
+    def _nearest(self, settings: str) -> str:
+        """The regime of messages whose settings are all there, [engines, W]."""
+        if not settings:
+            return ""
+        centres = self._features.regimes_.centres
+        distances = self._nodes(
+            "Gemm", self._grid(self._nodes, settings), -2 * centres.T, (centres**2).sum(axis=1), transA=1
+        )
+        return self._by_window(self._nodes, self._nodes("ArgMin", distances, axis=1))
+
+    def _regime(self, nodes: Nodes, settings: str) -> tuple[str, str]:
+        """`Regimes.of`, [engines, W], and `Regimes.unclear`, [engines, W, 1], operation by operation."""
+        centres = self._features.regimes_.centres
+        missing = nodes("IsNaN", settings)
+        present = nodes("Where", missing, floats([0]), floats([1]))
+        grid = nodes("Mul", self._grid(nodes, nodes("Where", missing, floats([0]), settings)), present)
+        squares = nodes("Gemm", present, centres.T**2, transA=1)
+        distances = nodes("Gemm", grid, -2 * centres.T, squares, transA=1)
+        regime = nodes("ArgMin", distances, axis=1)
+        whole = nodes("ReduceMin", present, _OVER_SETTINGS, keepdims=0)
+        margin = nodes("Mul", nodes("Sub", floats([1]), whole), floats([UNCLEAR]))
+        margin = nodes("Unsqueeze", margin, _OVER_REGIMES)
+        furthest = nodes("Add", nodes("ReduceMin", distances, _OVER_REGIMES), margin)
+        meant = nodes("Where", nodes("LessOrEqual", distances, furthest), floats([1]), floats([0]))
+        unclear = nodes("Greater", nodes("ReduceSum", meant, _OVER_REGIMES), floats([1]))
+        return self._by_window(nodes, regime), nodes("Unsqueeze", self._by_window(nodes, unclear), whole_numbers([2]))
+
+    def _by_window(self, nodes: Nodes, values: str) -> str:
+        return nodes("Reshape", values, whole_numbers([-1, self._features.window_]))
+
+    def _grid(self, nodes: Nodes, settings: str) -> str:
+        regimes = self._features.regimes_
+        settings = nodes("Clip", settings, floats(-LARGEST), floats(LARGEST))
+        offset, scale = regimes.offset[:, np.newaxis], regimes.scale[:, np.newaxis]
+        grid = nodes("Mul", nodes("Sub", settings, offset), scale)
+        return nodes("Round", nodes("Clip", grid, floats(LOWEST), floats(HIGHEST)))
+
+    def _filled(self, nodes: Nodes, windows: str, settings: str) -> str:
+        """Standardised sensors, and in place of absent and impossible ones the mean of those that are near."""
+        features = self._features
+        missing = nodes("IsNaN", windows)
+        raw = nodes("Where", missing, floats([0]), windows)
+        regime = ""
+        if settings:
+            regime, unclear = self._regime(nodes, settings)
+            missing = nodes("Or", missing, unclear)
+        raw = nodes("Clip", raw, floats(-LARGEST), floats(LARGEST))
+        deviation = self._deviation(nodes, raw, regime)
+        missing = nodes("Or", missing, nodes("Greater", nodes("Abs", deviation), self._limit))
+        present = nodes("Where", missing, floats([0]), floats([1]))
+        steps = nodes("Mul", _steps(nodes, deviation), present)
+        seen = nodes("Max", nodes("ReduceSum", present, _OVER_CYCLES), floats([1]))
+        usual = nodes("Round", divided(nodes, nodes("ReduceSum", steps, _OVER_CYCLES), seen))
+        near = nodes("MatMul", features.near_, present)
+        local = divided(nodes, nodes("MatMul", features.near_, steps), nodes("Max", near, floats([1])))
+        filled = nodes("Where", nodes("Greater", near, floats([0])), nodes("Round", local), usual)
+        return nodes("Where", missing, filled, steps)
+
+    def _all_messages(self, nodes: Nodes, cycle: str) -> str:
+        return nodes("Add", nodes("Mul", cycle, floats([0])), floats([self._features.window_]))
 
 
 def divided(nodes: Nodes, numerator: str, denominator: str) -> str:
@@ -63,76 +163,10 @@ def divided(nodes: Nodes, numerator: str, denominator: str) -> str:
 
 
 def _messages(nodes: Nodes, counted: str) -> str:
+    """How many messages each window holds, [engines, 1]."""
     there = nodes("Where", nodes("IsNaN", counted), floats([0]), floats([1]))
-    return nodes("ReduceSum", there, _OVER_LAST)
-
-
-def _all_messages(nodes: Nodes, cycle: str, features: WindowFeatures) -> str:
-    return nodes("Add", nodes("Mul", cycle, floats([0])), floats([features.window_]))
-
-
-def _filled(nodes: Nodes, raw: str, settings: str, features: WindowFeatures) -> str:
-    """Standardised sensors, and in place of absent and impossible ones the mean of those that are near."""
-    missing = nodes("IsNaN", raw)
-    raw = nodes("Where", missing, floats([0]), raw)
-    regime = ""
-    if settings:
-        regime, unclear = _regime(nodes, settings, features.regimes_)
-        missing = nodes("Or", missing, nodes("Transpose", unclear, perm=_TURNED))
-    deviation = _deviation(nodes, raw, regime, features)
-    missing = nodes("Or", missing, nodes("Greater", nodes("Abs", deviation), features.limit_[:, np.newaxis]))
-    present = nodes("Where", missing, floats([0]), floats([1]))
-    steps = nodes("Mul", _steps(nodes, deviation), present)
-    seen = nodes("Max", nodes("ReduceSum", present, _OVER_LAST), floats([1]))
-    usual = nodes("Round", divided(nodes, nodes("ReduceSum", steps, _OVER_LAST), seen))
-    # Who is near to whom is mutual: the same from either side.
-    near = nodes("MatMul", present, features.near_)
-    local = divided(nodes, nodes("MatMul", steps, features.near_), nodes("Max", near, floats([1])))
-    filled = nodes("Where", nodes("Greater", near, floats([0])), nodes("Round", local), usual)
-    return nodes("Where", missing, filled, steps)
-
-
-def _deviation(nodes: Nodes, raw: str, regime: str, features: WindowFeatures) -> str:
-    """How far sensors are off the mean of their message's regime, in steps."""
-    mean, scale = (
-        nodes("Transpose", nodes("Gather", each, regime, axis=0), perm=_TURNED) if regime else each.T
-        for each in (features.mean_, features.scale_)
-    )
-    raw = nodes("Clip", raw, floats(-LARGEST), floats(LARGEST))
-    return nodes("Mul", nodes("Sub", raw, mean), scale)
+    return nodes("ReduceSum", there, _OVER_CYCLES, keepdims=0)
 
 
 def _steps(nodes: Nodes, deviation: str) -> str:
     return nodes("Round", nodes("Clip", deviation, floats(-LIMIT), floats(LIMIT)))
-
-
-def _nearest(nodes: Nodes, settings: str, features: WindowFeatures) -> str:
-    """The regime of messages whose settings are all there."""
-    if not settings:
-        return ""
-    return nodes("ArgMin", _distances(nodes, settings, features.regimes_), axis=-1, keepdims=0)
-
-
-def _regime(nodes: Nodes, settings: str, regimes: Regimes) -> tuple[str, str]:
-    """`Regimes.of` and `Regimes.unclear` (with a last axis of length 1), operation by operation."""
-    missing = nodes("IsNaN", settings)
-    absent = nodes("Where", missing, floats([1]), floats([0]))
-    present = nodes("Sub", floats([1]), absent)
-    distances = _distances(nodes, nodes("Where", missing, floats([0]), settings), regimes, present)
-    regime = nodes("ArgMin", distances, axis=-1, keepdims=0)
-    margin = nodes("Mul", nodes("ReduceMax", absent, _OVER_LAST), floats([UNCLEAR]))
-    furthest = nodes("Add", nodes("ReduceMin", distances, _OVER_LAST), margin)
-    meant = nodes("Where", nodes("LessOrEqual", distances, furthest), floats([1]), floats([0]))
-    return regime, nodes("Greater", nodes("ReduceSum", meant, _OVER_LAST), floats([1]))
-
-
-def _distances(nodes: Nodes, settings: str, regimes: Regimes, present: str = "") -> str:
-    """Squared distances to each centre, less what is the same for all; `present` has 0 for a setting to leave out."""
-    settings = nodes("Clip", settings, floats(-LARGEST), floats(LARGEST))
-    grid = nodes("Mul", nodes("Sub", settings, regimes.offset), regimes.scale)
-    grid = nodes("Round", nodes("Clip", grid, floats(LOWEST), floats(HIGHEST)))
-    squares = regimes.centres.T**2
-    if not present:
-        return nodes("Add", nodes("MatMul", grid, -2 * regimes.centres.T), squares.sum(axis=0))
-    grid = nodes("Mul", grid, present)
-    return nodes("Add", nodes("MatMul", grid, -2 * regimes.centres.T), nodes("MatMul", present, squares))

@@ -15,7 +15,7 @@ from sklearn.pipeline import Pipeline
 from scoring.signature import INPUT_NAME, PROBABILITIES, RUL
 from training.calibration import SMALLEST, Calibration
 from training.experts import WHOLE, Experts
-from training.features_graph import add_features, divided
+from training.features_graph import FeaturesGraph, divided
 from training.networks_graph import FloatArray, Network, add_networks
 from training.nodes import OPSET, Nodes, floats, whole_numbers
 from training.prognosis import CAUTION, Prognosis
@@ -48,7 +48,7 @@ def to_onnx(pipeline: Pipeline, window: int, fields: int) -> onnx.ModelProto:
         A model with input `telemetry` [engines, window, fields] and outputs `probabilities` and `rul`.
     """
     nodes = Nodes()
-    features = add_features(nodes, INPUT_NAME, pipeline[0])
+    features = FeaturesGraph(nodes, pipeline[0], fields).add(INPUT_NAME)
     answers = _add_experts(nodes, features, pipeline[-1])
     widths = (len(pipeline[-1].classes.names), 3)
     outputs = dict(zip((PROBABILITIES, RUL), zip(answers, widths, strict=True), strict=True))
@@ -148,6 +148,11 @@ def _converted(estimator: Any, features: int) -> onnx.ModelProto:  # noqa: ANN40
             target_opset=OPSET,
             options={last_step(estimator).__class__: {"zipmap": False}} if hasattr(estimator, "classes_") else None,
         )
+    for node in model.graph.node:
+        # Features are never NaN, so there is no need to look at each threshold where NaN would go.
+        kept = [each for each in node.attribute if each.name != "nodes_missing_value_tracks_true"]
+        del node.attribute[:]
+        node.attribute.extend(kept)
     return only_last(model)
 
 

@@ -114,7 +114,7 @@ def _grouped(networks: Sequence[Network], key: Callable[[Network], Hashable]) ->
 def _first_layer(nodes: Nodes, features: str, networks: Sequence[Network]) -> str:
     """The first layer of networks that see the same, before it is rectified, [engines, networks, out]."""
     first = networks[0]
-    seen = nodes("Sub", nodes("Gather", features, first.columns, axis=1), first.mean)
+    seen = nodes("Sub", nodes.columns(features, first.columns), first.mean)
     seen = nodes("Mul", seen, floats(1 / first.scale))
     weights = np.concatenate([each.weights[0] for each in networks], axis=1)
     biases = np.concatenate([each.biases[0] for each in networks])

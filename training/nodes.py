@@ -49,6 +49,10 @@ class Nodes:
         self._nodes.append(helper.make_node(kind, names, [output], **attributes))
         return output
 
+    def columns(self, value: str, places: Array) -> str:
+        """Add what picks some of the last axis, which takes a third of the time of `Gather`."""
+        return self("ArrayFeatureExtractor", value, places, domain="ai.onnx.ml")
+
     def either(self, condition: str, then: Branch, otherwise: Branch) -> list[str]:
         """Add what is computed one way or another.
 

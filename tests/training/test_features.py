@@ -9,7 +9,7 @@ from hypothesis.extra import numpy as npst
 
 from tests.training.conftest import wearing_engines
 from training.features import STEPS, WindowFeatures, filter_bank
-from training.features_graph import add_features
+from training.features_graph import FeaturesGraph
 from training.nodes import Nodes
 from training.windows import windows
 
@@ -23,7 +23,7 @@ def fitted(regimes, **parameters):
 
 def session_of(features):
     nodes = Nodes()
-    answer = add_features(nodes, "x", features)
+    answer = FeaturesGraph(nodes, features, 25).add("x")
     content = nodes.model("features", {"x": (W, 25)}, {"features": (answer, features.n_features_out_)})
     return onnxruntime.InferenceSession(content.SerializeToString(), providers=["CPUExecutionProvider"])
 

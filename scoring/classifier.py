@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
 from scoring.errors import InvalidTelemetry
 from scoring.history import DEFAULT_ENGINES, History
+from scoring.items import Asked, Item, batches, unfolded
 from scoring.model import Model
-from scoring.predictions import Answer, Predictions
+from scoring.predictions import Answer, Predictions, Record
 from scoring.signature import FloatArray
-from scoring.telemetry import Telemetry, TelemetryParser
+from scoring.telemetry import TelemetryParser
 from scoring.window import Window
 
 # One call's windows take 5 kB each; beyond this a call gets no faster, only larger.
@@ -34,7 +35,7 @@ class Batch:
         Args:
             room: float32 [items, W, fields] for the windows that are to come.
         """
-        self.items: list[Telemetry | Window] = []
+        self.items: list[Asked] = []
         self.refused: dict[int, InvalidTelemetry] = {}
         self._room = room
 
@@ -43,7 +44,7 @@ class Batch:
         """float32 [items, W, fields], what the model is to see of each."""
         return self._room[: len(self.items)]
 
-    def add(self, items: Sequence[Telemetry | Window], history: History) -> None:
+    def add(self, items: Sequence[Asked], history: History) -> None:
         """Take records in, in their order, and make the windows that the model is to see."""
         for row, item in enumerate(items, start=len(self.items)):
             window = self._room[row]
@@ -80,7 +81,7 @@ class Classifier:
         self.history = History(signature.window, len(signature.fields), engines)
         self.parser = TelemetryParser(signature.field_names, signature.cycle)
 
-    def score(self, items: Sequence[Telemetry | Window]) -> list[Answer]:
+    def score(self, items: Sequence[Asked]) -> list[Answer]:
         """Take records in, in their order, and answer each with a prediction or the reason why there is none.
 
         A window among them is scored as it is; the histories have no part in it.
@@ -90,11 +91,18 @@ class Classifier:
             answers += self.predict(self.gather(items[start : start + MAX_BATCH]))
         return answers
 
+    def answer(self, items: Iterable[Item]) -> list[Record | InvalidTelemetry]:
+        """The same of all kinds of items, as the JSON objects that are sent: a trajectory's is a table."""
+        answers: list[Record | InvalidTelemetry] = []
+        for group in batches(items, MAX_BATCH):
+            answers += self.predict(self.gather(unfolded(group))).answers(group)
+        return answers
+
     def batch(self, rows: int) -> Batch:
         """An empty batch with room for so many items."""
         return Batch(np.empty((rows, self.history.window, self.history.width), dtype=np.float32))
 
-    def gather(self, items: Sequence[Telemetry | Window]) -> Batch:
+    def gather(self, items: Sequence[Asked]) -> Batch:
         """Take records in, in their order, and make the windows that the model is to see."""
         batch = self.batch(len(items))
         batch.add(items, self.history)

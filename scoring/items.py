@@ -1,14 +1,16 @@
-"""Items: what is asked to be scored, records and windows in any mixture."""
+"""Items: what is asked to be scored, records, windows and trajectories in any mixture."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import repeat
+from typing import overload
 
 import numpy as np
 import numpy.typing as npt
 
 from scoring.errors import InvalidTelemetry
+from scoring.rows import ROWS, RowsParser
 from scoring.signature import FloatArray, Signature
 from scoring.table import table
 from scoring.telemetry import (
@@ -24,16 +26,19 @@ from scoring.telemetry import (
     is_engine_id,
     listed,
 )
-from scoring.window import ROWS, Window, WindowParser
+from scoring.trajectory import Trajectory
+from scoring.window import Window
 
-Item = Telemetry | Window
+Asked = Telemetry | Window
+"""What the model is asked about, one answer each."""
+Item = Asked | Trajectory
 
 
 class ItemParser:
     """Turns JSON into items, for one model's fields.
 
-    An object with `rows` is a window; any other is a record, the next message of an engine that is remembered. For a
-    model that counts no cycles a record is all that there is, and nothing is remembered.
+    An object with `rows` is a window, or a trajectory if `each` of them is to be answered; any other is a record, the
+    next message of an engine that is remembered. Of a model that counts no cycles nothing is remembered.
     """
 
     def __init__(self, signature: Signature, engine: str = "") -> None:
@@ -48,7 +53,7 @@ class ItemParser:
         self._sender = Sender(engine, is_module=True)
         self._cycle = self.field_names.index(signature.cycle) if signature.cycle else None
         self._records = TelemetryParser(signature.field_names, signature.cycle)
-        self._windows = WindowParser(signature)
+        self._several = RowsParser(signature)
         self._rows_is_a_field = ROWS in signature.field_names
 
     def parse(self, body: bytes, most: int) -> tuple[list[Item | InvalidTelemetry], bool]:
@@ -75,7 +80,7 @@ class ItemParser:
         """Check decoded objects; one that fails comes back as its error.
 
         Args:
-            candidates: Records and windows.
+            candidates: Records, windows and trajectories.
             sender: Who sent them, where that is known.
         """
         checked: list[Item | InvalidTelemetry] = []
@@ -90,7 +95,7 @@ class ItemParser:
         """Check one decoded object.
 
         Args:
-            candidate: A record or a window.
+            candidate: A record, a window or a trajectory.
             sender: Who sent it, where that is known.
 
         Raises:
@@ -98,7 +103,7 @@ class ItemParser:
         """
         sender = sender or self._sender
         if isinstance(candidate, dict) and ROWS in candidate and not self._rows_is_a_field:
-            return self._windows.check(candidate)
+            return self._several.check(candidate)
         if self._cycle is None:
             return self._row(candidate, sender)
         if isinstance(candidate, dict) and ENGINE not in candidate and not sender.device:
@@ -162,8 +167,20 @@ class ItemParser:
             The items; None in place of one at which `check` must have a closer look.
         """
         forms = {name: is_engine_id(name) for name in set(named) if name is not None}
-        windows = self._windows.known([name or "" for name in named], rows)
+        windows = self._several.known([name or "" for name in named], rows)
         return [each if name is None or forms[name] else None for each, name in zip(windows, named, strict=True)]
+
+    def check_trajectory(self, rows: Sequence[Sequence[float | None]], name: str | None) -> Trajectory | None:
+        """Check a trajectory whose rows are lists of numbers and nulls.
+
+        Args:
+            rows: One for each message.
+            name: The engine that it names; None where it names none.
+
+        Returns:
+            The trajectory; None where `check` must have a closer look.
+        """
+        return self._several.known_trajectory(name or "", rows) if name is None or is_engine_id(name) else None
 
     def _engine(self, name: str | None, sender: Sender) -> str | None:
         """A record's engine; "" where it may have none, None where it may not be of that engine."""
@@ -181,3 +198,38 @@ class ItemParser:
         named = isinstance(candidate, dict) and ENGINE in candidate
         engine = engine_of(candidate, sender) if isinstance(candidate, dict) and named else ""
         return Window(engine, 0, values, np.zeros(1, dtype=np.int64))
+
+
+def size(item: Item) -> int:
+    """How many answers of the model an item takes."""
+    return len(item.windows) if isinstance(item, Trajectory) else 1
+
+
+@overload
+def unfolded(items: Iterable[Item]) -> Sequence[Asked]: ...
+
+
+@overload
+def unfolded(items: Iterable[Item | InvalidTelemetry]) -> Sequence[Asked | InvalidTelemetry]: ...
+
+
+def unfolded(items: Iterable[Item | InvalidTelemetry]) -> Sequence[Asked | InvalidTelemetry]:
+    """Items with the windows of a trajectory in its place."""
+    asked: list[Asked | InvalidTelemetry] = []
+    for item in items:
+        asked += item.windows if isinstance(item, Trajectory) else [item]
+    return asked
+
+
+def batches(items: Iterable[Item], most: int) -> Iterator[list[Item]]:
+    """Items in groups that take at most so many answers, but for one that takes more alone."""
+    group: list[Item] = []
+    taken = 0
+    for item in items:
+        if group and taken + size(item) > most:
+            yield group
+            group, taken = [], 0
+        group.append(item)
+        taken += size(item)
+    if group:
+        yield group

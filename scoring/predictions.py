@@ -10,11 +10,12 @@ import numpy as np
 import numpy.typing as npt
 
 from scoring.errors import InvalidTelemetry
+from scoring.items import Asked, Item, size
 from scoring.model import Model, Outputs
 from scoring.prediction import Prediction, label_key, significant, weights_key
 from scoring.signature import FloatArray
-from scoring.telemetry import CYCLE, ENGINE, Reason, Telemetry
-from scoring.window import Window
+from scoring.telemetry import CYCLE, ENGINE, Reason
+from scoring.trajectory import Trajectory
 
 Answer = Prediction | InvalidTelemetry
 Record = dict[str, Any]
@@ -33,7 +34,7 @@ class Predictions(Sequence[Answer]):
     """
 
     model: Model
-    items: Sequence[Telemetry | Window]
+    items: Sequence[Asked]
     refused: Mapping[int, InvalidTelemetry]
     filled: Sequence[float]
     outputs: Outputs
@@ -42,7 +43,7 @@ class Predictions(Sequence[Answer]):
     def of(
         cls,
         model: Model,
-        items: Sequence[Telemetry | Window],
+        items: Sequence[Asked],
         refused: Mapping[int, InvalidTelemetry],
         windows: FloatArray,
         outputs: Outputs,
@@ -81,10 +82,7 @@ class Predictions(Sequence[Answer]):
 
     def labels(self) -> list[str | None]:
         """The most probable class of each item; None for a model without classes."""
-        classes = self.model.signature.classes
-        if not classes:
-            return [None] * len(self)
-        return [classes[column] for column in self.outputs.probabilities.argmax(axis=1).tolist()]
+        return self._labels(slice(0, len(self)))
 
     def records(self) -> list[Record | InvalidTelemetry]:
         """The answers as the JSON objects that are sent, as `Prediction.record` makes them, all in one step."""
@@ -116,6 +114,51 @@ class Predictions(Sequence[Answer]):
         for row, invalid in self.refused.items():
             records[row] = invalid
         return records
+
+    def answers(self, items: Sequence[Item]) -> list[Record | InvalidTelemetry]:
+        """The answers to items, if these are what was scored once they are unfolded: records, and tables."""
+        kinds = set(map(type, items))
+        records = self.records() if kinds != {Trajectory} else []
+        if Trajectory not in kinds:
+            return records
+        answers: list[Record | InvalidTelemetry] = []
+        end = 0
+        for item in items:
+            start, end = end, end + size(item)
+            answers.append(self.table(start, end) if isinstance(item, Trajectory) else records[start])
+        return answers
+
+    def table(self, start: int, end: int) -> Record | InvalidTelemetry:
+        """The answers to several windows of one engine as one JSON object: as a record, with lists in place of values.
+
+        If one of them cannot be answered, none is.
+        """
+        refused = next((self.refused[row] for row in range(start, end) if row in self.refused), None)
+        if refused:
+            return refused
+        signature, rows, outputs = self.model.signature, slice(start, end), self.outputs
+        engine = self.items[start].engine
+        table: Record = {ENGINE: engine} if engine else {}
+        if signature.cycle:
+            table[CYCLE] = [item.cycle for item in self.items[rows]]
+        if signature.interval:
+            low, median, high = _rounded(outputs.rul[rows], 2).T.tolist()
+            table |= {"PredictedRul": median, "RulLow": low, "RulHigh": high}
+        if signature.classes:
+            shares = _rounded(outputs.probabilities[rows], 6).T.tolist()
+            table[label_key(signature)] = self._labels(rows)
+            table[weights_key(signature)] = dict(zip(signature.classes, shares, strict=True))
+        if signature.values:
+            values = [significant(signature.values, row) for row in outputs.values[rows].tolist()]
+            table["PredictedValues"] = {name: [row[name] for row in values] for name in signature.values}
+        filled = [round(share, 4) for share in self.filled[rows]]
+        return table | {"WindowFilled": filled, "Model": signature.name, "ModelVersion": self.model.version}
+
+    def _labels(self, rows: slice) -> list[str | None]:
+        classes = self.model.signature.classes
+        if not classes:
+            return [None] * len(self.items[rows])
+        return [classes[column] for column in self.outputs.probabilities[rows].argmax(axis=1).tolist()]
 
     def _prediction(self, row: int) -> Prediction:
         signature, outputs = self.model.signature, self.outputs

@@ -38,10 +38,10 @@ class _Scorer:
             return _error(invalid)
         with self._lock:
             valid: list[Item] = [item for item in items if not isinstance(item, InvalidTelemetry)]
-            scored = iter(self._classifier.score(valid))
+            scored = iter(self._classifier.answer(valid))
             self._classifier.history.evicted.clear()
         answers = [item if isinstance(item, InvalidTelemetry) else next(scored) for item in items]
-        records = [_error(each) if isinstance(each, InvalidTelemetry) else each.record() for each in answers]
+        records = [_error(each) if isinstance(each, InvalidTelemetry) else each for each in answers]
         return records if listed else records[0]
 
 
@@ -62,10 +62,12 @@ def run(data: Any) -> Any:  # noqa: ANN401 - any JSON
     """Answer a message.
 
     Args:
-        data: A record, a window (an object with `rows`), or a list of them; as text, bytes, or already parsed.
+        data: A record, a window (an object with `rows`), a trajectory (a window with `each`), or a list of them; as
+            text, bytes, or already parsed.
 
     Returns:
-        For each its prediction, or an object `error` with `reason` and `detail`; as a list if a list was given.
+        For each its prediction, for a trajectory one with lists in place of values, or an object `error` with `reason`
+        and `detail`; as a list if a list was given.
 
     Raises:
         ModelError: `init` has not loaded a model.

@@ -1,25 +1,13 @@
-"""Windows that come whole: an engine's last messages in one piece, so that nothing need be remembered of it."""
+"""Windows: what the model is asked about, an engine's last messages."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import chain
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from scoring.errors import InvalidTelemetry
-from scoring.signature import FloatArray, Signature
-from scoring.table import table
-from scoring.telemetry import ENGINE, LARGEST, Reason, Sender, TelemetryParser, are_cycles, engine_of, kind
-
-ROWS = "rows"
-"""The key that tells a window from a record."""
-
-# Far more than any window is long, so that the whole life of most engines may be sent.
-MAX_ROWS = 1_000
+from scoring.signature import FloatArray
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,116 +33,3 @@ class Window:
             return
         window.fill(np.nan)
         window[self.places] = self.values
-
-
-class WindowParser:
-    """Turns an object with rows into a checked window, for one model's fields.
-
-    Rows may come in any order, as objects or as lists of values in the fields' order: their cycles say where they
-    belong. Of two rows of one cycle the later one counts, and rows that are too old for the window are left out.
-    """
-
-    def __init__(self, signature: Signature) -> None:
-        self._fields = signature.field_names
-        self._cycle = self._fields.index(signature.cycle) if signature.cycle else None
-        self._length = signature.window
-        self._most = 1 if self._cycle is None else MAX_ROWS
-        self._parser = TelemetryParser(self._fields, signature.cycle)
-
-    def check(self, item: dict[str, Any]) -> Window:
-        """Check one object that has rows.
-
-        Raises:
-            InvalidTelemetry: It cannot be scored.
-        """
-        engine = engine_of(item, Sender("", is_module=True)) if ENGINE in item else ""
-        rows = item[ROWS]
-        if not isinstance(rows, list):
-            raise InvalidTelemetry(Reason.WRONG_TYPE, f"{ROWS} is {kind(rows)}, expected a list", ROWS)
-        if not 1 <= len(rows) <= self._most:
-            raise InvalidTelemetry(
-                Reason.EMPTY if not rows else Reason.TOO_MANY_RECORDS,
-                f"{ROWS} has {len(rows)} messages, expected 1 to {self._most}",
-                ROWS,
-            )
-        values = self._numbers(rows) if _are_numbers(rows) else None
-        if values is None:
-            values = np.array([self._row(row, number) for number, row in enumerate(rows)])
-        return self._placed(engine, values.astype(np.float32))
-
-    def known(self, engines: Sequence[str], rows: Sequence[Sequence[Sequence[float | None]]]) -> list[Window | None]:
-        """Windows of rows that are known to be lists of numbers and nulls; None where a closer look is due."""
-        lengths = set(map(len, rows))
-        if len(lengths) == 1 and 1 <= max(lengths) <= self._most:
-            values = self._numbers(list(chain.from_iterable(rows)))
-            if values is not None:
-                return self._placed_together(engines, values.astype(np.float32).reshape(len(rows), -1, values.shape[1]))
-        if len(rows) <= 1:
-            return [None] * len(rows)
-        return [self.known([engine], [each])[0] for engine, each in zip(engines, rows, strict=True)]
-
-    def _placed_together(self, engines: Sequence[str], values: FloatArray) -> list[Window | None]:
-        """Windows of equally many rows [windows, rows, fields]."""
-        count = values.shape[1]
-        if self._cycle is not None and count <= self._length:
-            cycles = values[:, :, self._cycle]
-            if ((cycles[:, 1:] - cycles[:, :-1]) == 1).all():
-                # Cycle after cycle, as windows mostly come.
-                places = np.arange(self._length - count, self._length)
-                newest = map(int, cycles[:, -1].tolist())
-                return [Window(*each, places) for each in zip(engines, newest, values, strict=True)]
-        return [self._placed(*each) for each in zip(engines, values, strict=True)]
-
-    def _numbers(self, rows: Sequence[Sequence[float | None]]) -> npt.NDArray[np.float64] | None:
-        """The values of lists of numbers and nulls, NaN for a null; None where a closer look is due."""
-        values = table(rows, len(self._fields))
-        if values is None:
-            return None
-        absent = values.size - np.count_nonzero(np.abs(values) <= LARGEST)
-        # A NaN that was no null, or an infinity.
-        if absent and absent != sum(row.count(None) for row in rows):
-            return None
-        if self._cycle is not None and not are_cycles(values[:, self._cycle]).all():
-            return None
-        return values
-
-    def _row(self, row: object, number: int) -> list[float]:
-        try:
-            values = self._parser.values(self._named(row))
-            if self._cycle is not None:
-                self._parser.cycle_of(values[self._cycle])
-        except InvalidTelemetry as invalid:
-            raise InvalidTelemetry(
-                invalid.reason, f"message {number} of {ROWS}: {invalid.detail}", invalid.field
-            ) from invalid
-        return values
-
-    def _named(self, row: object) -> object:
-        if not isinstance(row, list):
-            return row
-        if len(row) != len(self._fields):
-            raise InvalidTelemetry(
-                Reason.MISSING_FIELD, f"it has {len(row)} values, expected {len(self._fields)}, one for each field"
-            )
-        return dict(zip(self._fields, row, strict=True))
-
-    def _placed(self, engine: str, values: FloatArray) -> Window:
-        if self._cycle is None:
-            return Window(engine, 0, values, np.zeros(1, dtype=np.int64))
-        cycles = values[:, self._cycle].astype(np.int64)
-        newest = int(cycles.max())
-        places = cycles - newest + self._length - 1
-        if len(places) > 1 and not (places[0] >= 0 and (np.diff(places) > 0).all()):
-            last = {place: row for row, place in enumerate(places.tolist()) if place >= 0}
-            places = np.array(sorted(last), dtype=np.int64)
-            values = values[[last[place] for place in sorted(last)]]
-        return Window(engine, newest, values, places)
-
-
-_LISTS = {list}
-_NUMBERS_AND_NULLS = {float, type(None)}
-
-
-def _are_numbers(rows: list[Any]) -> bool:
-    """Whether these are lists of nothing but numbers and nulls."""
-    return set(map(type, rows)) == _LISTS and set(map(type, chain.from_iterable(rows))) <= _NUMBERS_AND_NULLS

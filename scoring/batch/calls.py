@@ -14,11 +14,11 @@ from scoring.batch.entry import GROUP, Entry
 from scoring.batch.job import Job, dead_letter
 from scoring.classifier import THREADS, Classifier
 from scoring.errors import InvalidTelemetry
-from scoring.items import Item
+from scoring.items import Asked
 from scoring.predictions import Predictions
 
 Numbered = tuple[str, Entry]
-Checked = tuple[str, Entry, Item | InvalidTelemetry]
+Checked = tuple[str, Entry, Asked | InvalidTelemetry]
 
 # One more than run waits in line, so that the model need not.
 _AHEAD = THREADS + 1
@@ -85,7 +85,7 @@ class Calls:
         """
         self._calls.append(_Call((), None, ends=number))
 
-    def _ask(self, items: Sequence[Item]) -> Future[Predictions] | None:
+    def _ask(self, items: Sequence[Asked]) -> Future[Predictions] | None:
         if not items:
             return None
         batch = self._classifier.gather(items)

@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 from operator import itemgetter
 
 from scoring.items import Item, ItemParser
+from scoring.rows import ROWS
 from scoring.telemetry import ENGINE
-from scoring.window import ROWS
 
 
 class Cells:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Generic, TypeVar, cast
+from typing import ClassVar, Generic, TypeVar, cast
 
 import msgspec
 
@@ -12,15 +12,26 @@ _KEY_END = b":"
 
 
 class Form(msgspec.Struct, kw_only=True, gc=False, forbid_unknown_fields=True):
-    """An object whose keys must all be there, but for the engine's name."""
+    """An object whose keys must all be there, but for the optional ones."""
 
+    OPTIONAL: ClassVar[int] = 1
     ConnectionDeviceId: str | msgspec.UnsetType = msgspec.UNSET
 
+    def count_optional(self) -> int:
+        """How many of the optional keys are there."""
+        return self.ConnectionDeviceId is not msgspec.UNSET
 
-class WindowForm(Form, kw_only=True, gc=False):
-    """A window as it mostly comes: rows as lists."""
 
+class RowsForm(Form, kw_only=True, gc=False):
+    """A window or a trajectory as it mostly comes: rows as lists."""
+
+    OPTIONAL: ClassVar[int] = 2
     rows: list[list[float | None]]
+    each: bool | msgspec.UnsetType = msgspec.UNSET
+
+    def count_optional(self) -> int:
+        """How many of the optional keys are there."""
+        return (self.ConnectionDeviceId is not msgspec.UNSET) + (self.each is not msgspec.UNSET)
 
 
 def record_form(fields: Sequence[str]) -> type[Form]:
@@ -41,7 +52,7 @@ class Objects(Generic[Found]):
     def __init__(self, form: type[Found]) -> None:
         self._one: msgspec.json.Decoder[Found] = msgspec.json.Decoder(form)
         self._some: msgspec.json.Decoder[Found | list[Found]] = msgspec.json.Decoder(form | list[form])  # type: ignore[valid-type]
-        self._keys = len(form.__struct_fields__) - 1
+        self._keys = len(form.__struct_fields__) - form.OPTIONAL
 
     def in_line(self, line: bytes) -> Found | None:
         """The only object of a line; None where a closer look is due."""
@@ -63,4 +74,4 @@ class Objects(Generic[Found]):
 
     def _count(self, found: Found) -> int:
         """How many keys an object has: with more colons, one may stand twice, and nobody knows which is meant."""
-        return self._keys + (found.ConnectionDeviceId is not msgspec.UNSET)
+        return self._keys + found.count_optional()

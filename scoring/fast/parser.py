@@ -7,10 +7,10 @@ from collections.abc import Sequence
 import msgspec
 
 from scoring.errors import InvalidTelemetry
-from scoring.fast.objects import Form, Objects, WindowForm, record_form
+from scoring.fast.objects import Form, Objects, RowsForm, record_form
 from scoring.items import Item, ItemParser
+from scoring.rows import ROWS
 from scoring.telemetry import ENGINE, Sender
-from scoring.window import ROWS
 
 _ROWS_KEY = f'"{ROWS}"'.encode()
 
@@ -27,7 +27,7 @@ class FastParser:
         self._careful = careful
         fields = careful.field_names
         self._records = None if ENGINE in fields else Objects(record_form(fields))
-        self._windows = None if ROWS in fields else Objects(WindowForm)
+        self._several = None if ROWS in fields else Objects(RowsForm)
 
     def parse(self, body: bytes, most: int) -> tuple[list[Item | InvalidTelemetry], bool]:
         """Parse one object or a list of at most so many; one that fails its checks comes back as its error.
@@ -39,8 +39,8 @@ class FastParser:
             InvalidTelemetry: The whole body is unusable: its encoding, JSON or shape.
         """
         if _ROWS_KEY in body:
-            windows = self._windows.in_body(body) if self._windows else None
-            found = windows and (self._items_of_windows(windows[0]), windows[1])
+            several = self._several.in_body(body) if self._several else None
+            found = several and (self._items_of_rows(several[0]), several[1])
         else:
             records = self._records.in_body(body) if self._records else None
             found = records and (self._items_of_records(records[0]), records[1])
@@ -63,17 +63,17 @@ class FastParser:
         """
         items: list[Item | None] = [None] * len(lines)
         records: dict[int, Form] = {}
-        windows: dict[int, WindowForm] = {}
+        several: dict[int, RowsForm] = {}
         for number, line in enumerate(lines):
             if _ROWS_KEY in line:
-                if self._windows and (window := self._windows.in_line(line)):
-                    windows[number] = window
+                if self._several and (rows := self._several.in_line(line)):
+                    several[number] = rows
             elif self._records and (record := self._records.in_line(line)):
                 records[number] = record
         sent = [senders[number] for number in records] if senders else None
         for number, item in zip(records, self._items_of_records(list(records.values()), sent), strict=True):
             items[number] = item
-        for number, item in zip(windows, self._items_of_windows(list(windows.values())), strict=True):
+        for number, item in zip(several, self._items_of_rows(list(several.values())), strict=True):
             items[number] = item
         return items
 
@@ -87,8 +87,13 @@ class FastParser:
         rows = [msgspec.structs.astuple(each)[1:] for each in records]
         return self._careful.check_rows(rows, list(map(_name, records)), senders)
 
-    def _items_of_windows(self, windows: Sequence[WindowForm]) -> list[Item | None]:
-        return self._careful.check_windows([each.rows for each in windows], list(map(_name, windows)))
+    def _items_of_rows(self, several: Sequence[RowsForm]) -> list[Item | None]:
+        alone = [each for each in several if each.each is not True]
+        windows = iter(self._careful.check_windows([each.rows for each in alone], list(map(_name, alone))))
+        return [
+            self._careful.check_trajectory(each.rows, _name(each)) if each.each is True else next(windows)
+            for each in several
+        ]
 
 
 def _name(named: Form) -> str | None:

@@ -15,7 +15,7 @@ from scoring.classifier import Classifier
 from scoring.errors import InvalidTelemetry
 from scoring.fast.parser import FastParser
 from scoring.history import DEFAULT_ENGINES
-from scoring.items import Item, ItemParser
+from scoring.items import Item, ItemParser, size
 from scoring.model import Model
 from scoring.service.batching import Batcher
 from scoring.service.body import is_here, read
@@ -27,6 +27,7 @@ from scoring.service.lines import LineScorer
 from scoring.service.meters import Meters
 from scoring.service.openapi import description
 from scoring.service.refusal import Fault, Refusal, come_again, encoded, failed, refused
+from scoring.telemetry import Reason
 
 log = logging.getLogger(__name__)
 
@@ -183,6 +184,10 @@ class Service:
         items = [item for item in parsed if not isinstance(item, InvalidTelemetry)]
         if len(items) < len(parsed):
             raise refused({row: item for row, item in enumerate(parsed) if isinstance(item, InvalidTelemetry)})
+        rows = sum(map(size, items))
+        if rows > self._limits.rows:
+            told = f"the trajectories have {rows} messages, at most {self._limits.rows} are taken; send lines instead"
+            raise refused(InvalidTelemetry(Reason.TOO_MANY_RECORDS, told))
         return items, listed
 
     async def _score_lines(self, request: web.Request) -> web.StreamResponse:

@@ -9,11 +9,12 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import islice
 
 from scoring.classifier import THREADS, Batch, Classifier
 from scoring.errors import InvalidTelemetry
 from scoring.history import refusals
-from scoring.items import Item
+from scoring.items import Asked, Item, unfolded
 from scoring.predictions import Predictions, Record
 from scoring.service.limits import Limits
 from scoring.service.meters import Meters
@@ -26,29 +27,30 @@ log = logging.getLogger(__name__)
 _SHORT_SECONDS = 0.001
 _RAISED = "scoring %d records and windows raised"
 
-# The record of each prediction, or the reason why there is none.
+# What is answered to each item, or the reason why it is not.
 Answers = Sequence[Record | InvalidTelemetry]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Request:
     items: Sequence[Item]
+    rows: Sequence[Asked]
     whole: bool
     answers: asyncio.Future[Answers]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Call:
-    """Requests that are scored in one call of the model, and all of their items."""
+    """Requests that are scored in one call of the model, and all of their rows."""
 
     requests: Sequence[_Request]
     batch: Batch
 
     def spans(self) -> Iterator[tuple[_Request, int, int]]:
-        """Each request, and where its items stand in the batch."""
+        """Each request, and where its rows stand in the batch."""
         end = 0
         for request in self.requests:
-            start, end = end, end + len(request.items)
+            start, end = end, end + len(request.rows)
             yield request, start, end
 
 
@@ -116,8 +118,9 @@ class Batcher:
         Raises:
             Refusal: A history refuses one, too many wait already, or it has waited for too long.
         """
+        rows = unfolded(items)
         # An empty queue takes any request, or one as large as the queue could never be served.
-        if self._requests and self._waiting + len(items) > self._limits.waiting:
+        if self._requests and self._waiting + len(rows) > self._limits.waiting:
             raise come_again(
                 "overloaded", f"{self._waiting} records and windows are waiting; come again a little later"
             )
@@ -125,11 +128,11 @@ class Batcher:
             if not self._is_single():
                 # Whoever has come at the same time begins to run.
                 await asyncio.sleep(0)
-            if self._is_short(items):
-                return self._score_now(items)
+            if self._is_short(rows):
+                return self._score_now(items, rows)
         try:
             async with asyncio.timeout(self._limits.seconds):
-                return await self._enqueue(items, whole=True)
+                return await self._enqueue(items, rows, whole=True)
         except TimeoutError as error:
             told = f"no answer in {self._limits.seconds:g} s; come again a little later"
             raise come_again("overloaded", told) from error
@@ -142,12 +145,12 @@ class Batcher:
         while self._waiting > self._limits.waiting // 2:
             self._room.clear()
             await self._room.wait()
-        return self._enqueue(items, whole=False)
+        return self._enqueue(items, unfolded(items), whole=False)
 
-    def _enqueue(self, items: Sequence[Item], *, whole: bool) -> asyncio.Future[Answers]:
+    def _enqueue(self, items: Sequence[Item], rows: Sequence[Asked], *, whole: bool) -> asyncio.Future[Answers]:
         answers: asyncio.Future[Answers] = asyncio.get_running_loop().create_future()
-        self._requests.append(_Request(items, whole, answers))
-        self._waiting += len(items)
+        self._requests.append(_Request(items, rows, whole, answers))
+        self._waiting += len(rows)
         self._changed.set()
         return answers
 
@@ -170,19 +173,21 @@ class Batcher:
 
     def _answer(self, call: _Call, predictions: asyncio.Future[Predictions]) -> None:
         try:
-            records = self._records(predictions.result())
+            scored = self._answers(predictions.result(), [item for request in call.requests for item in request.items])
         except Exception:
             if len(call.requests) > 1:
                 self._alone += [_Call([request], call.batch.part(start, end)) for request, start, end in call.spans()]
                 return
             (request,) = call.requests
-            log.exception(_RAISED, len(request.items))
+            log.exception(_RAISED, len(request.rows))
             if not request.answers.done():
                 request.answers.set_exception(failed())
             return
-        for request, start, end in call.spans():
+        answers = iter(scored)
+        for request in call.requests:
+            of_request = list(islice(answers, len(request.items)))
             if not request.answers.done():
-                request.answers.set_result(records[start:end])
+                request.answers.set_result(of_request)
 
     def _may_call(self) -> bool:
         """While the model works, requests gather; only full batches are scored beside it, and one waits in line."""
@@ -190,7 +195,7 @@ class Batcher:
             return bool(self._alone or self._requests)
         return len(self._running_calls) <= THREADS and self._waiting >= self._limits.batch
 
-    def _is_short(self, items: Sequence[Item]) -> bool:
+    def _is_short(self, rows: Sequence[Asked]) -> bool:
         """Whether scoring takes so little time that it is not worth to be handed to the thread and back.
 
         That is so only for the one request that is running: with others, reading them goes on meanwhile.
@@ -200,7 +205,7 @@ class Batcher:
             and not self._running_calls
             and not self._requests
             and not self._limits.linger_seconds
-            and len(items) * self._row_seconds < _SHORT_SECONDS
+            and len(rows) * self._row_seconds < _SHORT_SECONDS
         )
 
     async def _linger(self) -> None:
@@ -217,13 +222,13 @@ class Batcher:
         """The requests that have waited longest, up to a full batch, but at least one."""
         requests: list[_Request] = []
         rows = 0
-        while self._requests and (not rows or rows + len(self._requests[0].items) <= self._limits.batch):
+        while self._requests and (not rows or rows + len(self._requests[0].rows) <= self._limits.batch):
             request = self._requests.popleft()
-            self._waiting -= len(request.items)
+            self._waiting -= len(request.rows)
             # Whoever asked has gone.
             if not request.answers.done():
                 requests.append(request)
-                rows += len(request.items)
+                rows += len(request.rows)
         self._room.set()
         batch = self._classifier.batch(rows)
         return _Call([request for request in requests if self._is_taken_in(request, batch)], batch)
@@ -234,19 +239,19 @@ class Batcher:
         if stale:
             request.answers.set_exception(refused(stale))
         else:
-            self._add(request.items, batch)
+            self._add(request.rows, batch)
         return not stale
 
     def _stale(self, items: Sequence[Item]) -> dict[int, InvalidTelemetry]:
         records = ((row, item) for row, item in enumerate(items) if isinstance(item, Telemetry))
         return refusals(self._classifier.history, records)
 
-    def _add(self, items: Sequence[Item], batch: Batch) -> None:
+    def _add(self, rows: Sequence[Asked], batch: Batch) -> None:
         history = self._classifier.history
-        batch.add(items, history)
+        batch.add(rows, history)
         history.evicted.clear()
 
-    def _score_now(self, items: Sequence[Item]) -> Answers:
+    def _score_now(self, items: Sequence[Item], rows: Sequence[Asked]) -> Answers:
         """Score the items of one request.
 
         Raises:
@@ -255,12 +260,12 @@ class Batcher:
         stale = self._stale(items)
         if stale:
             raise refused(stale)
-        batch = self._classifier.batch(len(items))
-        self._add(items, batch)
+        batch = self._classifier.batch(len(rows))
+        self._add(rows, batch)
         try:
-            return self._records(self._predict(batch))
+            return self._answers(self._predict(batch), items)
         except Exception as error:
-            log.exception(_RAISED, len(items))
+            log.exception(_RAISED, len(rows))
             raise failed() from error
 
     def _predict(self, batch: Batch) -> Predictions:
@@ -272,7 +277,7 @@ class Batcher:
         self._meters.batch_rows.observe(len(predictions))
         return predictions
 
-    def _records(self, predictions: Predictions) -> Answers:
-        records = predictions.records()
+    def _answers(self, predictions: Predictions, items: Sequence[Item]) -> Answers:
+        answers = predictions.answers(items)
         self._meters.count(predictions)
-        return records
+        return answers

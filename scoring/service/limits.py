@@ -15,12 +15,13 @@ class Limits:
     Attributes:
         body_bytes: The largest JSON body, inflated. A megabyte holds 100 windows and is parsed in 10 ms, for which
             everybody else waits; more than that goes as lines.
-        rows: Records and windows in one JSON body.
+        rows: Records, windows and messages of trajectories in one JSON body.
         line_bytes: The longest line of a stream, as long as a message of IoT Hub.
         seconds: How long a body may take to arrive, a request to be scored, and a stream to stand still.
         requests: Requests at once, each with a body in memory; more are told to come again.
-        waiting: Records and windows that wait for the model, 5 kB each: a second's work of a fast processor.
-        batch: Records and windows in one call of the model, unless a single request has more.
+        waiting: Records, windows and messages of trajectories that wait for the model, 5 kB each: a tenth of a second's
+            work of a fast processor.
+        batch: As many in one call of the model, unless a single request has more.
         linger_seconds: How long the first of a batch waits for others. While the model works, others gather by
             themselves, so there is nothing to wait for where requests come close to each other.
         grace_seconds: How long requests have to end when the service ends.

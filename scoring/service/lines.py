@@ -12,7 +12,7 @@ from aiohttp import ClientError, web
 
 from scoring.errors import InvalidTelemetry
 from scoring.fast.parser import FastParser
-from scoring.items import Item
+from scoring.items import Item, batches
 from scoring.service.batching import Answers, Batcher
 from scoring.service.body import lines, pieces
 from scoring.service.gzip import GzipPacker
@@ -36,12 +36,12 @@ class _Group:
     Attributes:
         numbers: The lines' numbers.
         invalid: By number, what is wrong with a line.
-        answers: Answers to the others; None where there are none.
+        answers: Answers to the others, some at a time.
     """
 
     numbers: Sequence[int]
     invalid: Mapping[int, InvalidTelemetry]
-    answers: asyncio.Future[Answers] | None
+    answers: Sequence[asyncio.Future[Answers]]
 
 
 class LineScorer:
@@ -119,7 +119,7 @@ class LineScorer:
                 invalid[number] = item
             else:
                 items.append(item)
-        answers = await self._batcher.submit(items) if items else None
+        answers = [await self._batcher.submit(each) for each in batches(items, self._limits.batch)]
         return _Group([number for number, _ in numbered], invalid, answers)
 
     def _overlong(self) -> InvalidTelemetry:
@@ -129,7 +129,7 @@ class LineScorer:
         """The lines that answer a group's, once it is scored."""
         self._meters.count_refused(group.invalid.values())
         try:
-            scored = await group.answers if group.answers else []
+            scored = [answer for some in group.answers for answer in await some]
         except Refusal as refusal:
             return encoded_lines(_error(refusal.faults[0], number) for number in group.numbers)
         self._meters.count_refused(answer for answer in scored if isinstance(answer, InvalidTelemetry))

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from scoring.model import Model
 from scoring.prediction import label_key, weights_key
+from scoring.rows import EACH, MAX_ROWS, ROWS
 from scoring.service.limits import Limits
 from scoring.service.lines import CONTENT_TYPE as LINES
 from scoring.signature import Signature
 from scoring.telemetry import CYCLE, ENGINE, ENGINE_ID, LARGEST, MAX_CYCLE
-from scoring.window import MAX_ROWS, ROWS
 
 Schema = dict[str, Any]
 
@@ -51,7 +52,7 @@ def description(model: Model, limits: Limits, *, keyed: bool, named: bool) -> Sc
         "info": {
             "title": f"Scoring with {signature.name}",
             "version": model.version,
-            "description": "Send an engine's next messages, or windows of its last ones; get predictions.",
+            "description": "Send an engine's next messages, its last ones, or all of them; get predictions.",
         },
         "paths": paths,
         "components": components,
@@ -59,9 +60,9 @@ def description(model: Model, limits: Limits, *, keyed: bool, named: bool) -> Sc
 
 
 def _score() -> Schema:
-    per_line = "A prediction for each line, or an object `error` with the line's number."
+    per_line = "An answer to each line, or an object `error` with the line's number."
     return {
-        "summary": "Score records and windows",
+        "summary": "Score records, windows and trajectories",
         "requestBody": {
             "required": True,
             "content": {
@@ -73,7 +74,7 @@ def _score() -> Schema:
             "200": {
                 "description": "Predictions, in the order of the items",
                 "content": {
-                    _JSON: {"schema": {"anyOf": [_ref("Prediction"), {"type": "array", "items": _ref("Prediction")}]}},
+                    _JSON: {"schema": {"anyOf": [_ref("Answer"), {"type": "array", "items": _ref("Answer")}]}},
                     LINES: {"schema": {**_TEXT, "description": per_line}},
                 },
             },
@@ -122,21 +123,28 @@ def _schemas(signature: Signature, limits: Limits, *, named: bool) -> Schema:
         "maxItems": len(fields),
         "description": ", ".join(names),
     }
-    rows = {
-        "type": "array",
-        "items": {"anyOf": [_ref("Values"), _ref("Message")]},
-        "minItems": 1,
+    messages = {"type": "array", "items": {"anyOf": [_ref("Values"), _ref("Message")]}, "minItems": 1}
+    last = {
+        **messages,
         "maxItems": MAX_ROWS if signature.cycle else 1,
         "description": "An engine's last messages in any order; their cycles say where they belong.",
+    }
+    all_of_them = {
+        **messages,
+        "maxItems": min(MAX_ROWS, limits.rows),
+        "description": "An engine's messages; each is answered, in the order of cycles.",
     }
     return {
         "Record": _object(record, [ENGINE, *names] if named else names),
         "Message": _object(fields, names),
         "Values": values,
-        "Window": _object({ENGINE: _ENGINE, ROWS: rows}, [ROWS]),
-        "Item": {"anyOf": [_ref("Record"), _ref("Window")]},
+        "Window": _object({ENGINE: _ENGINE, ROWS: last, EACH: {"const": False}}, [ROWS]),
+        "Trajectory": _object({ENGINE: _ENGINE, ROWS: all_of_them, EACH: {"const": True}}, [ROWS, EACH]),
+        "Item": {"anyOf": [_ref("Record"), _ref("Window"), _ref("Trajectory")]},
         "Items": {"type": "array", "items": _ref("Item"), "minItems": 1, "maxItems": limits.rows},
-        "Prediction": _prediction(signature),
+        "Prediction": _prediction(signature, _itself),
+        "Predictions": _prediction(signature, _list_of),
+        "Answer": {"anyOf": [_ref("Prediction"), _ref("Predictions")]},
         "Model": _object({"Model": _TEXT, "ModelVersion": _TEXT, "signature": {"type": "object"}}, ["signature"]),
         "Health": _object({"status": _TEXT}, ["status"]),
         "Refusal": _object(
@@ -156,27 +164,36 @@ def _field(signature: Signature, name: str, unit: str) -> Schema:
     return {**schema, "description": unit} if unit else schema
 
 
-def _prediction(signature: Signature) -> Schema:
+def _itself(schema: Schema) -> Schema:
+    return schema
+
+
+def _list_of(schema: Schema) -> Schema:
+    return {"type": "array", "items": schema, "minItems": 1}
+
+
+def _prediction(signature: Signature, form: Callable[[Schema], Schema]) -> Schema:
+    """A prediction, each of whose values has a form: itself, or a list of its kind for a trajectory's."""
     properties: Schema = {
         ENGINE: _TEXT,
-        CYCLE: {"type": "integer"},
-        "WindowFilled": _NUMBER,
+        CYCLE: form({"type": "integer"}),
+        "WindowFilled": form(_NUMBER),
         "Model": _TEXT,
         "ModelVersion": _TEXT,
     }
     required = ["WindowFilled", "Model", "ModelVersion"]
     if signature.interval:
         rul = ["PredictedRul", "RulLow", "RulHigh"]
-        properties |= dict.fromkeys(rul, _NUMBER)
+        properties |= dict.fromkeys(rul, form(_NUMBER))
         required += rul
     if signature.classes:
         classes = list(signature.classes)
         label, weights = label_key(signature), weights_key(signature)
-        properties[label] = {"enum": classes}
-        properties[weights] = _object(dict.fromkeys(classes, _NUMBER), classes)
+        properties[label] = form({"enum": classes})
+        properties[weights] = _object(dict.fromkeys(classes, form(_NUMBER)), classes)
         required += [label, weights]
     if signature.values:
         names = list(signature.values)
-        properties["PredictedValues"] = _object(dict.fromkeys(names, _NUMBER), names)
+        properties["PredictedValues"] = _object(dict.fromkeys(names, form(_NUMBER)), names)
         required.append("PredictedValues")
     return _object(properties, required)

@@ -88,6 +88,15 @@ def test_a_file_in_each_format_is_scored_as_its_messages_one_after_the_other(tmp
     assert sorted(each.name for each in tmp_path.iterdir()) == sorted([name, "p.ndjson"])
 
 
+def test_a_trajectory_becomes_a_prediction_for_each_of_its_messages(tmp_path, model_path) -> None:
+    records = [of("a", cycle, 100.0 - cycle) for cycle in range(1, 31)]
+    trajectory = {"ConnectionDeviceId": "a", "rows": records, "each": True}
+    (tmp_path / "t.ndjson").write_text(json.dumps(trajectory) + "\n" + json.dumps([trajectory, of("b", 1)]) + "\n")
+    assert score(model_path, tmp_path / "t.ndjson", tmp_path / "predictions.ndjson") == 0
+    of_one = expected(model_path, records)
+    assert lines(tmp_path / "predictions.ndjson") == [*of_one, *of_one, *expected(model_path, [of("b", 1)])]
+
+
 def test_predictions_are_the_same_in_each_format(tmp_path, model_path) -> None:
     given = files.write_ndjson(tmp_path / "t.ndjson", telemetry())
     for name in ("p.ndjson", "p.csv", "p.parquet", "p.ndjson.gz"):

@@ -10,6 +10,7 @@ from scoring.fast.parser import FastParser
 from scoring.items import ItemParser
 from scoring.signature import Field
 from scoring.telemetry import Sender, decode
+from scoring.trajectory import Trajectory
 from tests.onnx_models import signature
 
 FIELDS = (Field("CycleTime"), Field("a"), Field("b"))
@@ -22,6 +23,8 @@ plain = ItemParser(signature(fields=FIELDS, cycle="", window=1), "x")
 def comparable(item) -> tuple:
     if isinstance(item, InvalidTelemetry):
         return (item.reason, item.detail, item.field)
+    if isinstance(item, Trajectory):
+        return tuple(comparable(window) for window in item.windows)
     places = getattr(item, "places", np.zeros(0)).tolist()
     return (type(item).__name__, item.engine, item.cycle, item.values.dtype, item.values.tobytes(), places)
 
@@ -46,14 +49,17 @@ values = st.sampled_from([1, 2.5, None, True, "1", 10**30, -(10**400), 1e39, [1.
 cycles = st.integers(1, 9) | values
 engines = st.sampled_from(["a", "a:b", "no spaces", 7, None, ""])
 rows = st.lists(st.tuples(cycles, values, values).map(list) | values, max_size=4)
-windows = st.fixed_dictionaries({"rows": rows | values}, optional={"ConnectionDeviceId": engines, "more": values})
+windows = st.fixed_dictionaries(
+    {"rows": rows | values},
+    optional={"ConnectionDeviceId": engines, "each": st.booleans() | values, "more": values},
+)
 records = st.fixed_dictionaries(
     {}, optional={"CycleTime": cycles, "a": values, "b": values, "ConnectionDeviceId": engines, "more": values}
 )
 good_rows = st.lists(
     st.tuples(st.integers(1, 9), st.floats(-9, 9) | st.none(), st.integers(-9, 9)).map(list), min_size=1
 )
-good = st.builds(lambda found: {"rows": found}, good_rows) | st.builds(
+good = st.fixed_dictionaries({"rows": good_rows}, optional={"each": st.booleans()}) | st.builds(
     lambda cycle, a: {"CycleTime": cycle, "a": a, "b": 1}, st.integers(1, 9), st.floats(-9, 9) | st.none()
 )
 items = good | windows | records | values
@@ -105,6 +111,7 @@ def test_a_sender_speaks_for_the_same_engines_whichever_way_its_record_is_read(m
         b'{"CycleTime":1,"a":1,"b":2,"a" :3}',
         b'{"rows":[[1,2,3]],"rows" :[[1,2,3]]}',
         b'{"rows":[[1,2,3]],"\\u0072ows":[[1,2,3]]}',
+        b'{"rows":[[1,2,3]],"each":true,"each":false}',
         b'[{"rows":[[1,2,3]],"ConnectionDeviceId":"a","ConnectionDeviceId":"b"}]',
         b'[{"CycleTime":1,"a":1,"b":2,"more":{"c":1,"c":2}}]',
     ],
@@ -116,7 +123,12 @@ def test_a_key_that_stands_twice_is_found_wherever_it_stands(body: bytes) -> Non
 def test_what_is_as_it_should_be_is_not_read_twice(monkeypatch) -> None:
     monkeypatch.setattr(ItemParser, "parse", None)
     monkeypatch.setattr(ItemParser, "check", None)
-    for payload in ({"rows": [[1, None, 2.5]]}, [{"CycleTime": 1, "a": 2, "b": None, "ConnectionDeviceId": "e"}]):
+    several = {"rows": [[1, None, 2.5]]}
+    for payload in (
+        several,
+        {**several, "each": True},
+        [{"CycleTime": 1, "a": 2, "b": None, "ConnectionDeviceId": "e"}],
+    ):
         quick.parse(json.dumps(payload).encode(), 3)
     lines = [json.dumps({"CycleTime": cycle, "a": 2, "b": None}).encode() for cycle in (1, 2)]
     assert [item.cycle for item in quick.parse_lines(lines)] == [1, 2]

@@ -70,6 +70,37 @@ def test_records_of_a_batch_are_the_records_of_its_predictions(data, changes: di
             assert predictions.labels()[number] == answer.label
 
 
+def transposed(records: list[dict]) -> dict:
+    """Records as one with lists in place of values, but for what is the same of all."""
+    of_all = ("ConnectionDeviceId", "Model", "ModelVersion")
+    return {
+        name: transposed([each[name] for each in records])
+        if isinstance(value, dict)
+        else value
+        if name in of_all
+        else [each[name] for each in records]
+        for name, value in records[0].items()
+    }
+
+
+@given(st.data(), described, st.sampled_from(["", "a"]), st.booleans())
+def test_a_table_is_made_of_the_records_of_its_windows(data, changes: dict, engine: str, counts: bool) -> None:
+    told = Described(**changes, cycle="CycleTime" if counts else "")
+    windows = [Window(engine, counts * (n + 1), np.zeros((1, 25), np.float32), np.zeros(1, np.int64)) for n in range(4)]
+    outputs = Outputs(
+        data.draw(numbers(len(told.signature.classes))),
+        data.draw(numbers(3 if told.signature.interval else 0)),
+        data.draw(numbers(len(told.signature.values))),
+    )
+    predictions = Predictions.of(told, windows, {}, np.zeros((4, 5, 25), np.float32), outputs)
+    table, records = predictions.table(1, 4), predictions.records()[1:4]
+    refused = [each for each in records if isinstance(each, InvalidTelemetry)]
+    if refused:
+        assert table is refused[0]
+    else:
+        assert repr(sorted(table.items())) == repr(sorted(transposed(records).items()))
+
+
 def test_parts_of_a_batch_are_answered_as_they_are_in_the_whole(model: Model) -> None:
     def told(predictions: Predictions) -> list:
         return [each.detail if isinstance(each, InvalidTelemetry) else each for each in predictions.records()]

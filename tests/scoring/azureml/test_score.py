@@ -64,6 +64,14 @@ def test_a_message_with_all_last_cycles_needs_no_history(script) -> None:
     assert script.run(record(9))["WindowFilled"] == 0.2
 
 
+def test_a_trajectory_is_answered_by_one_table_also_if_it_is_longer_than_a_batch(script) -> None:
+    cycles = list(range(1, 101))
+    trajectory = {"rows": [record(cycle, 20.0 + cycle) for cycle in cycles], "each": True}
+    one, other = script.run([record(7), trajectory])
+    assert (one["CycleTime"], other["CycleTime"]) == (7, cycles)
+    assert other["PredictedRul"] == [20.0 + cycle for cycle in cycles]
+
+
 def test_what_cannot_be_scored_is_told_in_its_place(script) -> None:
     answers = script.run([record(1), {**record(2), "Sensor3": "x"}, record(3)])
     assert answers[1] == {

@@ -8,10 +8,11 @@ from hypothesis import strategies as st
 
 from scoring.errors import InvalidTelemetry
 from scoring.items import ItemParser
+from scoring.rows import MAX_ROWS
 from scoring.service.body import inflated, lines
 from scoring.service.refusal import Refusal
 from scoring.telemetry import FIELDS, MAX_CYCLE, Reason, Telemetry
-from scoring.window import MAX_ROWS, Window
+from scoring.window import Window
 from tests.onnx_models import WINDOW, record, signature
 
 parser = ItemParser(signature())

@@ -30,6 +30,16 @@ async def test_a_list_beyond_the_limit_is_refused(start) -> None:
     assert (answer.status, answer.error["reason"]) == (400, "too_many_records")
 
 
+async def test_messages_of_trajectories_count_as_so_many_records(start) -> None:
+    client = await start(limits=Limits(rows=4))
+    trajectories = [{"rows": [list(record(cycle).values()) for cycle in (1, 2)], "each": True}] * 3
+    assert (await client.score(trajectories[:2])).status == 200
+    answer = await client.score(trajectories)
+    assert (answer.status, answer.error["reason"]) == (400, "too_many_records")
+    assert answer.error["detail"] == "the trajectories have 6 messages, at most 4 are taken; send lines instead"
+    assert len((await client.score_lines(*trajectories)).lines) == 3
+
+
 @pytest.mark.parametrize(
     ("headers", "body", "status", "reason"),
     [

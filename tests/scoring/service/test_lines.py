@@ -23,6 +23,18 @@ async def test_lines_are_scored_as_the_same_records_in_json(client) -> None:
     assert [{**each, "ConnectionDeviceId": "b"} for each in answer.lines] == expected
 
 
+async def test_a_line_with_a_trajectory_is_answered_by_one_line_whatever_stands_beside_it(client) -> None:
+    long = {"ConnectionDeviceId": "t", "rows": [of("t", cycle, 100.0 + cycle) for cycle in range(1, 201)], "each": True}
+    bad = {**long, "rows": [*long["rows"], 7]}
+    short = {**long, "rows": long["rows"][:3]}
+    answer = await client.score_lines(of("a", 1), long, bad, of("a", 2), short)
+    assert [each.get("CycleTime") for each in answer.lines] == [1, list(range(1, 201)), None, 2, [1, 2, 3]]
+    assert answer.lines[1]["PredictedRul"] == [100.0 + cycle for cycle in range(1, 201)]
+    assert answer.lines[2]["error"]["line"] == 3
+    assert answer.lines[2]["error"]["detail"].startswith("message 200 of rows: ")
+    assert await client.metric("predictions_total") == 205
+
+
 async def test_a_bad_line_is_answered_with_its_number_and_the_others_are_scored(client) -> None:
     bad_field = {**of("a", 2), "Sensor3": "x"}
     answer = await client.score_lines(of("a", 50), b"", bad_field, b"{", of("a", 1000), of("a", 3), of("a", 1001))

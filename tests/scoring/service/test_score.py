@@ -69,6 +69,31 @@ async def test_rows_stand_where_their_cycles_say(client, rows) -> None:
     assert (await client.score({"rows": rows})).json == expected.json
 
 
+async def test_each_message_of_a_trajectory_is_answered_as_if_they_had_come_one_after_the_other(client) -> None:
+    rows = [row(cycle, 100.0 - cycle, Sensor2=None if cycle == 4 else 1.0) for cycle in (1, 2, 4, 5, 9, 10)]
+    one_by_one = [
+        (await client.score(dict(zip(NAMES, each, strict=True)) | {"ConnectionDeviceId": "a"})) for each in rows
+    ]
+    trajectory = {"ConnectionDeviceId": "a", "rows": rows[::-1], "each": True}
+    answer = await client.score(trajectory)
+    assert answer.status == 200
+    for name in ("CycleTime", "PredictedRul", "RulLow", "RulClass", "WindowFilled"):
+        assert answer.json[name] == [each.json[name] for each in one_by_one]
+    assert answer.json["Probabilities"]["F75"] == [each.json["Probabilities"]["F75"] for each in one_by_one]
+    assert answer.json["ConnectionDeviceId"] == "a"
+    mixed = await client.score([trajectory, {"rows": rows[:1]}, {**trajectory, "each": False}, trajectory])
+    assert mixed.json[0] == mixed.json[3] == answer.json
+    assert mixed.json[1]["CycleTime"] == 1
+    assert mixed.json[2] == one_by_one[-1].json
+
+
+async def test_a_trajectory_of_which_one_message_has_no_answer_has_none(client) -> None:
+    trajectory = {"rows": [row(1), row(2, rul=None), row(3)], "each": True}
+    answer = await client.score([of("a", 1), trajectory])
+    assert (answer.status, answer.error["reason"], answer.error["row"]) == (422, "scoring_failed", 1)
+    assert "cycle 2" in answer.error["detail"]
+
+
 async def test_a_bad_row_is_named_with_its_field_and_nothing_of_the_request_is_scored(client) -> None:
     answer = await client.score([of("a", 1), of("a", 2, Sensor9="1.0"), {"rows": [row(1)[:-1]]}, 17])
     assert answer.status == 400
@@ -86,6 +111,9 @@ async def test_a_bad_row_is_named_with_its_field_and_nothing_of_the_request_is_s
     [
         ({"rows": 3}, "rows", "rows is a number, expected a list"),
         ({"rows": []}, "rows", "rows has 0 messages, expected 1 to 1000"),
+        ({"rows": [], "each": True}, "rows", "rows has 0 messages, expected 1 to 1000"),
+        ({"rows": [row(1)], "each": 1}, "each", "each is a number, expected true or false"),
+        ({"rows": [row(1), row(2.5)], "each": True}, "CycleTime", "message 1 of rows: CycleTime is 2.5"),
         ({"rows": [row(1)] * 1001}, "rows", "rows has 1001 messages, expected 1 to 1000"),
         ({"rows": [row(1), row(2, Sensor4=True)]}, "Sensor4", "message 1 of rows: the field Sensor4 is true or false"),
         ({"rows": [row(1, Sensor4=float("nan"))]}, "Sensor4", "message 0 of rows: the field Sensor4 is NaN"),

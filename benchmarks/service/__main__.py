@@ -2,10 +2,11 @@
 
     python -m benchmarks.service MODEL.onnx [--seconds 4] [--rounds 3] [--servers ours mlserver ...]
 
-Each server gets the same windows in its own protocol: one in a request, over 1, 8 and 64 connections, and 64 in a
-request, over 4. The service also gets them as lines of one stream, and as the single records that they are made of. The
-table has the median of the rounds: answers a second, milliseconds, answers a second of the server's processor time
-(which other work on the machine disturbs less), and the service's ratio to the best of the others.
+Each server gets the same windows in its own protocol: one in a request, over 1, 8 and 64 connections, and in bulk those
+of 64 cycles that follow each other, over 4. The service also gets them as lines of one stream, and the records of whole
+lives as lines, one by one and each life in one piece (a trajectory). The table has the median of the rounds: answers a
+second, milliseconds, answers a second of the server's processor time (which other work on the machine disturbs less),
+and the service's ratio to the best of the others.
 """
 
 from __future__ import annotations
@@ -26,19 +27,38 @@ from benchmarks.service.environments import ROOT
 from benchmarks.service.servers import Server, servers, shape
 from benchmarks.telemetry import telemetry
 from scoring.model import Model
+from scoring.telemetry import ENGINE
 
 CONNECTIONS = (1, 8, 64)
 BULK_WINDOWS = 64
 BULK_CONNECTIONS = 4
+LIVES = 64
+LIFE_CYCLES = 200
+STREAMS = ("windows", "records", "trajectories")
+# Streams about as long as the other measurements.
+_STREAMED_ROWS = {"windows": 10_000, "records": 30_000, "trajectories": 50_000}
 _WARM_SECONDS = 1.0
 
 Figures = dict[str, list[float]]
 
 
 def windows_of(model: Path, count: int) -> np.ndarray:
-    """The windows of engines in mid-life."""
+    """The windows of so many cycles of an engine in mid-life that follow each other."""
     length, _ = shape(model)
-    return telemetry(count, 3 * length)[:, -length:]
+    (life,) = telemetry(1, 2 * length + count)
+    return np.stack([life[length + start : 2 * length + start] for start in range(count)])
+
+
+def write_streams(folder: Path, model: Path) -> dict[str, int]:
+    """Write what is streamed to the service, a file for each form; returns how many answers each asks for."""
+    names = Model.load(model).signature.field_names
+    windows = [{"rows": each} for each in windows_of(model, BULK_WINDOWS).tolist()]
+    lives = telemetry(LIVES, LIFE_CYCLES).tolist()
+    trajectories = [{ENGINE: f"e{n}", "rows": life, "each": True} for n, life in enumerate(lives)]
+    records = [{ENGINE: f"e{n}", **dict(zip(names, row, strict=True))} for n, life in enumerate(lives) for row in life]
+    for name, items in zip(STREAMS, (windows, records, trajectories), strict=True):
+        (folder / name).write_text("".join(f"{json.dumps(item)}\n" for item in items))
+    return dict(zip(STREAMS, (len(windows), len(records), len(records)), strict=True))
 
 
 def ask(server: Server, body: Path, connections: int, seconds: float) -> list[float]:
@@ -52,13 +72,13 @@ def ask(server: Server, body: Path, connections: int, seconds: float) -> list[fl
 
 
 def stream(server: Server, lines: Path, times: int) -> float:
-    """Rows a second."""
+    """The seconds that so many times the lines take."""
     command = [sys.executable, "-m", "benchmarks.service.stream", str(server.port), str(lines), str(times)]
     found = subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.PIPE)
     answers, seconds = map(float, found.stdout.split())
     if answers != times * lines.read_bytes().count(b"\n"):
-        raise RuntimeError(f"{answers:.0f} lines were answered with a prediction, not all")
-    return answers / seconds
+        raise RuntimeError(f"{answers:.0f} lines were answered with predictions, not all")
+    return seconds
 
 
 def measure(all_servers: list[Server], model: Path, folder: Path, seconds: float, rounds: int) -> dict[str, Figures]:
@@ -68,15 +88,7 @@ def measure(all_servers: list[Server], model: Path, folder: Path, seconds: float
     for server in all_servers:
         (folder / f"{server.name}.one").write_bytes(server.body(one))
         (folder / f"{server.name}.many").write_bytes(server.body(many))
-    names = Model.load(model).signature.field_names
-    (folder / "windows").write_text("".join(f"{json.dumps({'rows': each})}\n" for each in many.tolist()))
-    (folder / "records").write_text(
-        "".join(
-            f"{json.dumps({'ConnectionDeviceId': f'e{n}', **dict(zip(names, row, strict=True))})}\n"
-            for n, window in enumerate(many.tolist())
-            for row in window
-        )
-    )
+    asked = write_streams(folder, model)
     for _ in range(rounds):
         for connections in CONNECTIONS:
             for server in all_servers:
@@ -94,12 +106,11 @@ def measure(all_servers: list[Server], model: Path, folder: Path, seconds: float
             figures[server.name]["bulk cpu"].append(len(taken) * BULK_WINDOWS / (server.cpu_seconds - before))
             figures[server.name]["bulk"].append(len(taken) * BULK_WINDOWS / seconds)
             if server.name == "ours":
-                # Streams about as long as the other measurements.
-                for what, times in (("windows", int(seconds * 150)), ("records", int(seconds * 10))):
+                for what in STREAMS:
                     before = server.cpu_seconds
-                    figures["ours"][what].append(stream(server, folder / what, times))
-                    rows = times * (folder / what).read_bytes().count(b"\n")
-                    figures["ours"][f"{what} cpu"].append(rows / (server.cpu_seconds - before))
+                    times = round(seconds * _STREAMED_ROWS[what] / asked[what])
+                    figures["ours"][what].append(times * asked[what] / stream(server, folder / what, times))
+                    figures["ours"][f"{what} cpu"].append(times * asked[what] / (server.cpu_seconds - before))
     return figures
 
 
@@ -110,7 +121,7 @@ def show(figures: dict[str, Figures]) -> None:
     for name, each in median.items():
         print(f"{name:10}" + "".join(f"{each[column]:9.{2 if column[-3] == 'p' else 0}f}" for column in columns))
     ours = median["ours"]
-    for what in ("windows", "records"):
+    for what in STREAMS:
         print(f"ours, lines of {what}: {ours[what]:.0f} rows/s, {ours[f'{what} cpu']:.0f} a second of processor time")
     others = [each for name, each in median.items() if name != "ours"]
     if not others:
@@ -121,7 +132,7 @@ def show(figures: dict[str, Figures]) -> None:
         ratios = [ours[f"{n} {what}"] / best[f"{n} {what}"] for what in ("rps", "cpu")]
         p99 = f"p99 {ours[f'{n} p99']:.1f} ms, the others' best {best[f'{n} p99']:.1f} ms"
         print(f"{n:3} connections {ratios[0]:6.2f} {ratios[1]:6.2f}   {p99}")
-    for what in ("bulk", "windows", "records"):
+    for what in ("bulk", *STREAMS):
         print(f"{what:15} {ours[what] / best['bulk']:6.2f} {ours[f'{what} cpu'] / best['bulk cpu']:6.2f}")
 
 

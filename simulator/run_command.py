@@ -6,6 +6,7 @@ import argparse
 import asyncio
 import json
 import logging
+import os
 import platform
 import signal
 import sqlite3
@@ -92,6 +93,10 @@ def show(options: argparse.Namespace) -> int:
                 return 0
             time.sleep(LOOK_AGAIN)
     except KeyboardInterrupt:
+        return 0
+    except BrokenPipeError:
+        # Whoever reads has seen enough, as `head` has; what is left to be written at the end has nowhere to go.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except sqlite3.Error as error:
         message = f"{path} cannot be read: {error}"

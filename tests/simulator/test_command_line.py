@@ -49,6 +49,17 @@ def test_a_run_shows_what_arrives_and_ends_cleanly_when_told_to(simulator_proces
     ]
 
 
+def test_a_reader_that_has_seen_enough_is_no_error(simulator_process):
+    _, home = simulator_process
+    follow(home, 1)
+    reader, writer = os.pipe()
+    os.close(reader)
+    command = [sys.executable, "-m", "simulator", "upstream", "--home", str(home)]
+    shown = subprocess.run(command, cwd=ROOT, stdout=writer, stderr=subprocess.PIPE, check=False)
+    os.close(writer)
+    assert (shown.returncode, shown.stderr) == (0, b"")
+
+
 def test_engines_are_written(tmp_path):
     result = simulator("engines", "--out", tmp_path, "--train", 2, "--test", 1)
     assert result.returncode == 0

@@ -8,11 +8,12 @@ import numpy as np
 
 from scoring.errors import InvalidTelemetry
 from scoring.history import DEFAULT_ENGINES, History
-from scoring.items import Asked, Item, batches, unfolded
+from scoring.items import Asked, Item, batches, size
 from scoring.model import Model
 from scoring.predictions import Answer, Predictions, Record
 from scoring.signature import FloatArray
 from scoring.telemetry import TelemetryParser
+from scoring.trajectory import Trajectory
 from scoring.window import Window
 
 # One call's windows take 5 kB each; beyond this a call gets no faster, only larger.
@@ -25,7 +26,7 @@ class Batch:
     """What is scored in one call of the model.
 
     Attributes:
-        items: Records and windows.
+        items: Records and windows; trajectories unfolded.
         refused: By number, the records that are too old to be taken in; their windows are NaN.
     """
 
@@ -44,9 +45,15 @@ class Batch:
         """float32 [items, W, fields], what the model is to see of each."""
         return self._room[: len(self.items)]
 
-    def add(self, items: Sequence[Asked], history: History) -> None:
+    def add(self, items: Sequence[Item], history: History) -> None:
         """Take records in, in their order, and make the windows that the model is to see."""
-        for row, item in enumerate(items, start=len(self.items)):
+        for item in items:
+            row = len(self.items)
+            if isinstance(item, Trajectory):
+                self._room[row : row + len(item)] = item.values
+                self.items += item.windows
+                continue
+            self.items.append(item)
             window = self._room[row]
             if isinstance(item, Window):
                 item.fill(window)
@@ -56,7 +63,6 @@ class Batch:
             except InvalidTelemetry as invalid:
                 self.refused[row] = invalid
                 window.fill(np.nan)
-        self.items += items
 
     def part(self, start: int, end: int) -> Batch:
         """Some items that follow each other."""
@@ -95,16 +101,16 @@ class Classifier:
         """The same of all kinds of items, as the JSON objects that are sent: a trajectory's is a table."""
         answers: list[Record | InvalidTelemetry] = []
         for group in batches(items, MAX_BATCH):
-            answers += self.predict(self.gather(unfolded(group))).answers(group)
+            answers += self.predict(self.gather(group)).answers(group)
         return answers
 
     def batch(self, rows: int) -> Batch:
         """An empty batch with room for so many items."""
         return Batch(np.empty((rows, self.history.window, self.history.width), dtype=np.float32))
 
-    def gather(self, items: Sequence[Asked]) -> Batch:
+    def gather(self, items: Sequence[Item]) -> Batch:
         """Take records in, in their order, and make the windows that the model is to see."""
-        batch = self.batch(len(items))
+        batch = self.batch(sum(map(size, items)))
         batch.add(items, self.history)
         return batch
 

@@ -202,7 +202,7 @@ class ItemParser:
 
 def size(item: Item) -> int:
     """How many answers of the model an item takes."""
-    return len(item.windows) if isinstance(item, Trajectory) else 1
+    return len(item) if isinstance(item, Trajectory) else 1
 
 
 @overload

@@ -84,7 +84,7 @@ class RowsParser:
     def _trajectory(self, engine: str, values: npt.NDArray[np.float64]) -> Trajectory:
         rows = values.astype(np.float32)
         if self._cycle is None:
-            return Trajectory([Window(engine, 0, row, _ONLY) for row in rows[:, np.newaxis]])
+            return Trajectory(engine, [0] * len(rows), rows[:, np.newaxis])
         return Trajectory.of(engine, rows, values[:, self._cycle].astype(np.int64), self._length)
 
     def _placed_together(self, engines: Sequence[str], values: FloatArray) -> list[Window | None]:

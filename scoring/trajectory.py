@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import repeat
 
 import numpy as np
 import numpy.typing as npt
+from numpy.lib.stride_tricks import sliding_window_view
 
 from scoring.signature import FloatArray
 from scoring.window import Window
@@ -17,10 +18,14 @@ class Trajectory:
     """What one engine went through, or for a model that counts no cycles any table of rows.
 
     Attributes:
-        windows: In the order of cycles, the window that ends with each.
+        engine: The engine's id; "" where none is named.
+        cycles: In their order.
+        values: float32 [cycles, W, fields], the window that ends with each, NaN where there is no message or value.
     """
 
-    windows: Sequence[Window]
+    engine: str
+    cycles: list[int]
+    values: FloatArray
 
     @classmethod
     def of(cls, engine: str, values: FloatArray, cycles: npt.NDArray[np.int64], length: int) -> Trajectory:
@@ -32,15 +37,25 @@ class Trajectory:
             cycles: int64 [rows].
             length: Cycles in a window (W).
         """
-        if (np.diff(cycles) <= 0).any():
+        steps = np.diff(cycles)
+        if (steps <= 0).any():
             order = np.argsort(cycles, kind="stable")
             counted = order[np.append(np.diff(cycles[order]) > 0, True)]
             values, cycles = values[counted], cycles[counted]
-        starts = np.searchsorted(cycles, cycles - length, side="right").tolist()
-        all_places = np.arange(length)
-        windows = []
-        for end, (start, cycle) in enumerate(zip(starts, cycles.tolist(), strict=True), start=1):
-            is_full = end - start == length
-            places = all_places if is_full else cycles[start:end] - (cycle - length + 1)
-            windows.append(Window(engine, cycle, values[start:end], places))
-        return cls(windows)
+            steps = np.diff(cycles)
+        # What is W cycles or more apart is in no window together, however far it is.
+        places = np.append(0, np.minimum(steps, length).cumsum())
+        rows = np.full((length + places[-1], values.shape[1]), np.nan, dtype=np.float32)
+        rows[places + length - 1] = values
+        windows = sliding_window_view(rows, length, axis=0).swapaxes(1, 2)
+        is_unbroken = len(windows) == len(cycles)
+        return cls(engine, cycles.tolist(), windows if is_unbroken else windows[places])
+
+    def __len__(self) -> int:
+        return len(self.cycles)
+
+    @property
+    def windows(self) -> list[Window]:
+        """The window that ends with each cycle."""
+        places = np.arange(self.values.shape[1])
+        return list(map(Window, repeat(self.engine), self.cycles, self.values, repeat(places)))

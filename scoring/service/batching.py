@@ -14,7 +14,7 @@ from itertools import islice
 from scoring.classifier import THREADS, Batch, Classifier
 from scoring.errors import InvalidTelemetry
 from scoring.history import refusals
-from scoring.items import Asked, Item, unfolded
+from scoring.items import Item, size
 from scoring.predictions import Predictions, Record
 from scoring.service.limits import Limits
 from scoring.service.meters import Meters
@@ -34,7 +34,7 @@ Answers = Sequence[Record | InvalidTelemetry]
 @dataclass(frozen=True, slots=True, eq=False)
 class _Request:
     items: Sequence[Item]
-    rows: Sequence[Asked]
+    rows: int
     whole: bool
     answers: asyncio.Future[Answers]
 
@@ -50,7 +50,7 @@ class _Call:
         """Each request, and where its rows stand in the batch."""
         end = 0
         for request in self.requests:
-            start, end = end, end + len(request.rows)
+            start, end = end, end + request.rows
             yield request, start, end
 
 
@@ -118,9 +118,9 @@ class Batcher:
         Raises:
             Refusal: A history refuses one, too many wait already, or it has waited for too long.
         """
-        rows = unfolded(items)
+        rows = sum(map(size, items))
         # An empty queue takes any request, or one as large as the queue could never be served.
-        if self._requests and self._waiting + len(rows) > self._limits.waiting:
+        if self._requests and self._waiting + rows > self._limits.waiting:
             raise come_again(
                 "overloaded", f"{self._waiting} records and windows are waiting; come again a little later"
             )
@@ -145,12 +145,12 @@ class Batcher:
         while self._waiting > self._limits.waiting // 2:
             self._room.clear()
             await self._room.wait()
-        return self._enqueue(items, unfolded(items), whole=False)
+        return self._enqueue(items, sum(map(size, items)), whole=False)
 
-    def _enqueue(self, items: Sequence[Item], rows: Sequence[Asked], *, whole: bool) -> asyncio.Future[Answers]:
+    def _enqueue(self, items: Sequence[Item], rows: int, *, whole: bool) -> asyncio.Future[Answers]:
         answers: asyncio.Future[Answers] = asyncio.get_running_loop().create_future()
         self._requests.append(_Request(items, rows, whole, answers))
-        self._waiting += len(rows)
+        self._waiting += rows
         self._changed.set()
         return answers
 
@@ -179,7 +179,7 @@ class Batcher:
                 self._alone += [_Call([request], call.batch.part(start, end)) for request, start, end in call.spans()]
                 return
             (request,) = call.requests
-            log.exception(_RAISED, len(request.rows))
+            log.exception(_RAISED, request.rows)
             if not request.answers.done():
                 request.answers.set_exception(failed())
             return
@@ -195,7 +195,7 @@ class Batcher:
             return bool(self._alone or self._requests)
         return len(self._running_calls) <= THREADS and self._waiting >= self._limits.batch
 
-    def _is_short(self, rows: Sequence[Asked]) -> bool:
+    def _is_short(self, rows: int) -> bool:
         """Whether scoring takes so little time that it is not worth to be handed to the thread and back.
 
         That is so only for the one request that is running: with others, reading them goes on meanwhile.
@@ -205,7 +205,7 @@ class Batcher:
             and not self._running_calls
             and not self._requests
             and not self._limits.linger_seconds
-            and len(rows) * self._row_seconds < _SHORT_SECONDS
+            and rows * self._row_seconds < _SHORT_SECONDS
         )
 
     async def _linger(self) -> None:
@@ -222,13 +222,13 @@ class Batcher:
         """The requests that have waited longest, up to a full batch, but at least one."""
         requests: list[_Request] = []
         rows = 0
-        while self._requests and (not rows or rows + len(self._requests[0].rows) <= self._limits.batch):
+        while self._requests and (not rows or rows + self._requests[0].rows <= self._limits.batch):
             request = self._requests.popleft()
-            self._waiting -= len(request.rows)
+            self._waiting -= request.rows
             # Whoever asked has gone.
             if not request.answers.done():
                 requests.append(request)
-                rows += len(request.rows)
+                rows += request.rows
         self._room.set()
         batch = self._classifier.batch(rows)
         return _Call([request for request in requests if self._is_taken_in(request, batch)], batch)
@@ -239,19 +239,19 @@ class Batcher:
         if stale:
             request.answers.set_exception(refused(stale))
         else:
-            self._add(request.rows, batch)
+            self._add(request.items, batch)
         return not stale
 
     def _stale(self, items: Sequence[Item]) -> dict[int, InvalidTelemetry]:
         records = ((row, item) for row, item in enumerate(items) if isinstance(item, Telemetry))
         return refusals(self._classifier.history, records)
 
-    def _add(self, rows: Sequence[Asked], batch: Batch) -> None:
+    def _add(self, items: Sequence[Item], batch: Batch) -> None:
         history = self._classifier.history
-        batch.add(rows, history)
+        batch.add(items, history)
         history.evicted.clear()
 
-    def _score_now(self, items: Sequence[Item], rows: Sequence[Asked]) -> Answers:
+    def _score_now(self, items: Sequence[Item], rows: int) -> Answers:
         """Score the items of one request.
 
         Raises:
@@ -260,12 +260,12 @@ class Batcher:
         stale = self._stale(items)
         if stale:
             raise refused(stale)
-        batch = self._classifier.batch(len(rows))
-        self._add(rows, batch)
+        batch = self._classifier.batch(rows)
+        self._add(items, batch)
         try:
             return self._answers(self._predict(batch), items)
         except Exception as error:
-            log.exception(_RAISED, len(rows))
+            log.exception(_RAISED, rows)
             raise failed() from error
 
     def _predict(self, batch: Batch) -> Predictions:

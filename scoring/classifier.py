@@ -12,7 +12,7 @@ from scoring.items import Asked, Item, batches, size
 from scoring.model import Model
 from scoring.predictions import Answer, Predictions, Record
 from scoring.signature import FloatArray
-from scoring.telemetry import TelemetryParser
+from scoring.telemetry import Reason, TelemetryParser
 from scoring.trajectory import Trajectory
 from scoring.window import Window
 
@@ -26,7 +26,8 @@ class Batch:
     """What is scored in one call of the model.
 
     Attributes:
-        items: Records and windows; trajectories unfolded.
+        engines: The engine of each window; "" where none is named.
+        cycles: The newest cycle of each window.
         refused: By number, the records that are too old to be taken in; their windows are NaN.
     """
 
@@ -34,26 +35,37 @@ class Batch:
         """Begin a batch.
 
         Args:
-            room: float32 [items, W, fields] for the windows that are to come.
+            room: float32 [rows, W, fields] for the windows that are to come.
         """
-        self.items: list[Asked] = []
+        self.engines: list[str] = []
+        self.cycles: list[int] = []
         self.refused: dict[int, InvalidTelemetry] = {}
         self._room = room
 
     @property
     def windows(self) -> FloatArray:
-        """float32 [items, W, fields], what the model is to see of each."""
-        return self._room[: len(self.items)]
+        """float32 [rows, W, fields], what the model is to see."""
+        return self._room[: len(self.engines)]
+
+    @property
+    def filled(self) -> list[float]:
+        """The share of each window's values that are there, 0 to 1."""
+        windows = self.windows
+        # Half the time of `count_nonzero` over the same axes.
+        absent = np.isnan(windows).reshape(len(windows), -1).sum(axis=1, dtype=np.int32)
+        return (1.0 - absent / windows[0].size).tolist()  # type: ignore[no-any-return]
 
     def add(self, items: Sequence[Item], history: History) -> None:
         """Take records in, in their order, and make the windows that the model is to see."""
         for item in items:
-            row = len(self.items)
+            row = len(self.engines)
             if isinstance(item, Trajectory):
                 self._room[row : row + len(item)] = item.values
-                self.items += item.windows
+                self.engines += [item.engine] * len(item)
+                self.cycles += item.cycles
                 continue
-            self.items.append(item)
+            self.engines.append(item.engine)
+            self.cycles.append(item.cycle)
             window = self._room[row]
             if isinstance(item, Window):
                 item.fill(window)
@@ -64,10 +76,18 @@ class Batch:
                 self.refused[row] = invalid
                 window.fill(np.nan)
 
+    def unanswered(self, row: int) -> InvalidTelemetry:
+        """Why there is no prediction where the model's answer is no number."""
+        return InvalidTelemetry(
+            Reason.SCORING_FAILED,
+            f"the model answers {self.engines[row]}, cycle {self.cycles[row]}, with no number",
+        )
+
     def part(self, start: int, end: int) -> Batch:
-        """Some items that follow each other."""
+        """Some rows that follow each other."""
         part = Batch(self._room[start:end])
-        part.items = self.items[start:end]
+        part.engines = self.engines[start:end]
+        part.cycles = self.cycles[start:end]
         part.refused = {row - start: invalid for row, invalid in self.refused.items() if start <= row < end}
         return part
 
@@ -94,7 +114,8 @@ class Classifier:
         """
         answers: list[Answer] = []
         for start in range(0, len(items), MAX_BATCH):
-            answers += self.predict(self.gather(items[start : start + MAX_BATCH]))
+            group = items[start : start + MAX_BATCH]
+            answers += self.predict(self.gather(group)).each(group)
         return answers
 
     def answer(self, items: Iterable[Item]) -> list[Record | InvalidTelemetry]:
@@ -105,7 +126,7 @@ class Classifier:
         return answers
 
     def batch(self, rows: int) -> Batch:
-        """An empty batch with room for so many items."""
+        """An empty batch with room for so many rows."""
         return Batch(np.empty((rows, self.history.window, self.history.width), dtype=np.float32))
 
     def gather(self, items: Sequence[Item]) -> Batch:
@@ -116,5 +137,8 @@ class Classifier:
 
     def predict(self, batch: Batch) -> Predictions:
         """Ask the model; any thread may, since the histories have no part in it."""
-        windows = batch.windows
-        return Predictions.of(self.model, batch.items, batch.refused, windows, self.model.predict(windows))
+        outputs = self.model.predict(batch.windows)
+        finite = outputs.finite
+        unanswered = {} if finite.all() else {row: batch.unanswered(row) for row in np.flatnonzero(~finite).tolist()}
+        refused = {**unanswered, **batch.refused}
+        return Predictions(self.model, batch.engines, batch.cycles, refused, batch.filled, outputs)

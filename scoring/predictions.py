@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, overload
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -14,7 +14,7 @@ from scoring.items import Asked, Item, size
 from scoring.model import Model, Outputs
 from scoring.prediction import Prediction, label_key, significant, weights_key
 from scoring.signature import FloatArray
-from scoring.telemetry import CYCLE, ENGINE, Reason
+from scoring.telemetry import CYCLE, ENGINE
 from scoring.trajectory import Trajectory
 
 Answer = Prediction | InvalidTelemetry
@@ -22,75 +22,42 @@ Record = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Predictions(Sequence[Answer]):
-    """What the model says of each item of a batch, or why there is nothing to be said.
+class Predictions:
+    """What the model says of each window of a batch, or why there is nothing to be said.
 
     Attributes:
         model: The model that has been asked.
-        items: What was scored, in its order.
-        refused: By number, the items that could not be scored.
+        engines: The engine of each window; "" where none is named.
+        cycles: The newest cycle of each; 0 for a model that counts no cycles.
+        refused: By number, the windows that could not be scored.
         filled: The share of each window's values that were there, 0 to 1.
-        outputs: The model's outputs, a row for each item.
+        outputs: The model's outputs, a row for each window.
     """
 
     model: Model
-    items: Sequence[Asked]
+    engines: Sequence[str]
+    cycles: Sequence[int]
     refused: Mapping[int, InvalidTelemetry]
     filled: Sequence[float]
     outputs: Outputs
 
-    @classmethod
-    def of(
-        cls,
-        model: Model,
-        items: Sequence[Asked],
-        refused: Mapping[int, InvalidTelemetry],
-        windows: FloatArray,
-        outputs: Outputs,
-    ) -> Predictions:
-        """What the model says of windows [items, W, fields], once answers that are no numbers are refused too."""
-        finite = outputs.finite
-        if not finite.all():
-            found = {
-                row: InvalidTelemetry(
-                    Reason.SCORING_FAILED,
-                    f"the model answers {items[row].engine}, cycle {items[row].cycle}, with no number",
-                )
-                for row in np.flatnonzero(~finite).tolist()
-            }
-            refused = {**found, **refused}
-        # Half the time of `count_nonzero` over the same axes.
-        absent = np.isnan(windows).reshape(len(windows), -1).sum(axis=1, dtype=np.int32)
-        return cls(model, items, refused, (1.0 - absent / windows[0].size).tolist(), outputs)
-
     def __len__(self) -> int:
-        return len(self.items)
+        return len(self.engines)
 
-    def __iter__(self) -> Iterator[Answer]:
-        return (self[row] for row in range(len(self)))
-
-    @overload
-    def __getitem__(self, which: int) -> Answer: ...
-
-    @overload
-    def __getitem__(self, which: slice) -> list[Answer]: ...
-
-    def __getitem__(self, which: int | slice) -> Answer | list[Answer]:
-        """An answer, or several."""
-        if isinstance(which, slice):
-            return [self[row] for row in range(len(self))[which]]
-        return self.refused.get(which) or self._prediction(which)
+    def each(self, items: Iterable[Asked]) -> list[Answer]:
+        """The answers to items, if these are what was scored, as they are worked with."""
+        return [self.refused.get(row) or self._prediction(row, item) for row, item in enumerate(items)]
 
     def labels(self) -> list[str | None]:
-        """The most probable class of each item; None for a model without classes."""
+        """The most probable class of each; None for a model without classes."""
         return self._labels(slice(0, len(self)))
 
     def records(self) -> list[Record | InvalidTelemetry]:
         """The answers as the JSON objects that are sent, as `Prediction.record` makes them, all in one step."""
-        signature, items, outputs = self.model.signature, self.items, self.outputs
+        signature, outputs = self.model.signature, self.outputs
         columns: dict[str, Sequence[Any]] = {
-            ENGINE: [item.engine for item in items],
-            CYCLE: [item.cycle for item in items],
+            ENGINE: self.engines,
+            CYCLE: self.cycles,
         }
         if signature.interval:
             low, median, high = _rounded(outputs.rul, 2).T.tolist()
@@ -102,8 +69,8 @@ class Predictions(Sequence[Answer]):
         if signature.values:
             columns["PredictedValues"] = [significant(signature.values, row) for row in outputs.values.tolist()]
         columns["WindowFilled"] = [round(share, 4) for share in self.filled]
-        columns["Model"] = [signature.name] * len(items)
-        columns["ModelVersion"] = [self.model.version] * len(items)
+        columns["Model"] = [signature.name] * len(self)
+        columns["ModelVersion"] = [self.model.version] * len(self)
         records: list[Record | InvalidTelemetry] = []
         for values in zip(*columns.values(), strict=True):
             record = dict(zip(columns, values, strict=True))
@@ -138,10 +105,10 @@ class Predictions(Sequence[Answer]):
         if refused:
             return refused
         signature, rows, outputs = self.model.signature, slice(start, end), self.outputs
-        engine = self.items[start].engine
+        engine = self.engines[start]
         table: Record = {ENGINE: engine} if engine else {}
         if signature.cycle:
-            table[CYCLE] = [item.cycle for item in self.items[rows]]
+            table[CYCLE] = self.cycles[rows]
         if signature.interval:
             low, median, high = _rounded(outputs.rul[rows], 2).T.tolist()
             table |= {"PredictedRul": median, "RulLow": low, "RulHigh": high}
@@ -158,15 +125,15 @@ class Predictions(Sequence[Answer]):
     def _labels(self, rows: slice) -> list[str | None]:
         classes = self.model.signature.classes
         if not classes:
-            return [None] * len(self.items[rows])
+            return [None] * len(self.engines[rows])
         return [classes[column] for column in self.outputs.probabilities[rows].argmax(axis=1).tolist()]
 
-    def _prediction(self, row: int) -> Prediction:
+    def _prediction(self, row: int, item: Asked) -> Prediction:
         signature, outputs = self.model.signature, self.outputs
         probabilities = dict(zip(signature.classes, outputs.probabilities[row].tolist(), strict=True))
         alert = signature.alert
         return Prediction(
-            telemetry=self.items[row],
+            telemetry=item,
             signature=signature,
             version=self.model.version,
             filled=self.filled[row],

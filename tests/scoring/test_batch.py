@@ -217,7 +217,7 @@ def test_a_run_that_broke_off_at_any_write_goes_on_without_loss_or_double(
     answers = expected(model_path, valid)
     scored = []
     inner = Classifier.predict
-    monkeypatch.setattr(Classifier, "predict", lambda self, batch: scored.extend(batch.items) or inner(self, batch))
+    monkeypatch.setattr(Classifier, "predict", lambda self, batch: scored.extend(batch.engines) or inner(self, batch))
     assert score(model_path, given, tmp_path / "p.ndjson") == 0
     assert lines(tmp_path / "p.ndjson") == answers
     assert [each["Number"] for each in lines(tmp_path / "p.ndjson.deadletter.ndjson")] == [13]

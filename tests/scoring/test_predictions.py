@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -9,6 +11,7 @@ from scoring.errors import InvalidTelemetry
 from scoring.model import Model, Outputs
 from scoring.predictions import Predictions
 from scoring.telemetry import Reason, Telemetry
+from scoring.trajectory import Trajectory
 from scoring.window import Window
 from tests.onnx_models import signature, tiny_model
 
@@ -40,6 +43,13 @@ def numbers(columns: int) -> st.SearchStrategy:
     )
 
 
+def scored(told: Described, items: list, outputs: Outputs) -> Predictions:
+    """What comes of a model's outputs."""
+    told.predict = lambda _: outputs
+    classifier = Classifier(told)
+    return classifier.predict(classifier.gather(items))
+
+
 described = st.sampled_from(
     [
         {},
@@ -58,10 +68,8 @@ def test_records_of_a_batch_are_the_records_of_its_predictions(data, changes: di
         data.draw(numbers(3 if told.signature.interval else 0)),
         data.draw(numbers(len(told.signature.values))),
     )
-    windows = np.zeros((len(ITEMS), 5, 25), np.float32)
-    refused = Predictions.of(told, ITEMS, {}, windows, outputs).refused
-    predictions = Predictions(told, ITEMS, refused, filled, outputs)
-    for number, (answer, record) in enumerate(zip(predictions, predictions.records(), strict=True)):
+    predictions = replace(scored(told, ITEMS, outputs), filled=filled)
+    for number, (answer, record) in enumerate(zip(predictions.each(ITEMS), predictions.records(), strict=True)):
         if isinstance(answer, InvalidTelemetry):
             assert record is answer
             assert answer.reason == Reason.SCORING_FAILED
@@ -86,13 +94,13 @@ def transposed(records: list[dict]) -> dict:
 @given(st.data(), described, st.sampled_from(["", "a"]), st.booleans())
 def test_a_table_is_made_of_the_records_of_its_windows(data, changes: dict, engine: str, counts: bool) -> None:
     told = Described(**changes, cycle="CycleTime" if counts else "")
-    windows = [Window(engine, counts * (n + 1), np.zeros((1, 25), np.float32), np.zeros(1, np.int64)) for n in range(4)]
+    trajectory = Trajectory(engine, [counts * (n + 1) for n in range(4)], np.zeros((4, 5, 25), np.float32))
     outputs = Outputs(
         data.draw(numbers(len(told.signature.classes))),
         data.draw(numbers(3 if told.signature.interval else 0)),
         data.draw(numbers(len(told.signature.values))),
     )
-    predictions = Predictions.of(told, windows, {}, np.zeros((4, 5, 25), np.float32), outputs)
+    predictions = scored(told, [trajectory], outputs)
     table, records = predictions.table(1, 4), predictions.records()[1:4]
     refused = [each for each in records if isinstance(each, InvalidTelemetry)]
     if refused:

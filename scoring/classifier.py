@@ -141,4 +141,5 @@ class Classifier:
         finite = outputs.finite
         unanswered = {} if finite.all() else {row: batch.unanswered(row) for row in np.flatnonzero(~finite).tolist()}
         refused = {**unanswered, **batch.refused}
-        return Predictions(self.model, batch.engines, batch.cycles, refused, batch.filled, outputs)
+        labels = outputs.labels(self.model.signature.classes)
+        return Predictions(self.model, batch.engines, batch.cycles, refused, batch.filled, outputs, labels)

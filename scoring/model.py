@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -52,6 +53,12 @@ class Outputs:
         every = np.concatenate([self.probabilities, self.rul, self.values], axis=1)
         finite: npt.NDArray[np.bool_] = np.isfinite(every).all(axis=1)
         return finite
+
+    def labels(self, classes: Sequence[str]) -> list[str | None]:
+        """The most probable class of each engine; None if there are no classes."""
+        if not classes:
+            return [None] * len(self.probabilities)
+        return [classes[column] for column in self.probabilities.argmax(axis=1).tolist()]
 
 
 class Model:

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from scoring.errors import InvalidTelemetry
 from scoring.items import Asked, Item, size
@@ -32,6 +31,7 @@ class Predictions:
         refused: By number, the windows that could not be scored.
         filled: The share of each window's values that were there, 0 to 1.
         outputs: The model's outputs, a row for each window.
+        labels: The most probable class of each; None for a model without classes.
     """
 
     model: Model
@@ -40,6 +40,7 @@ class Predictions:
     refused: Mapping[int, InvalidTelemetry]
     filled: Sequence[float]
     outputs: Outputs
+    labels: Sequence[str | None]
 
     def __len__(self) -> int:
         return len(self.engines)
@@ -47,10 +48,6 @@ class Predictions:
     def each(self, items: Iterable[Asked]) -> list[Answer]:
         """The answers to items, if these are what was scored, as they are worked with."""
         return [self.refused.get(row) or self._prediction(row, item) for row, item in enumerate(items)]
-
-    def labels(self) -> list[str | None]:
-        """The most probable class of each; None for a model without classes."""
-        return self._labels(slice(0, len(self)))
 
     def records(self) -> list[Record | InvalidTelemetry]:
         """The answers as the JSON objects that are sent, as `Prediction.record` makes them, all in one step."""
@@ -60,11 +57,11 @@ class Predictions:
             CYCLE: self.cycles,
         }
         if signature.interval:
-            low, median, high = _rounded(outputs.rul, 2).T.tolist()
+            low, median, high = _rounded(outputs.rul.T, 2)
             columns |= {"PredictedRul": median, "RulLow": low, "RulHigh": high}
         if signature.classes:
-            shares = _rounded(outputs.probabilities, 6).tolist()
-            columns[label_key(signature)] = self.labels()
+            shares = _rounded(outputs.probabilities, 6)
+            columns[label_key(signature)] = self.labels
             columns[weights_key(signature)] = [dict(zip(signature.classes, row, strict=True)) for row in shares]
         if signature.values:
             columns["PredictedValues"] = [significant(signature.values, row) for row in outputs.values.tolist()]
@@ -110,23 +107,17 @@ class Predictions:
         if signature.cycle:
             table[CYCLE] = self.cycles[rows]
         if signature.interval:
-            low, median, high = _rounded(outputs.rul[rows], 2).T.tolist()
+            low, median, high = _rounded(outputs.rul[rows].T, 2)
             table |= {"PredictedRul": median, "RulLow": low, "RulHigh": high}
         if signature.classes:
-            shares = _rounded(outputs.probabilities[rows], 6).T.tolist()
-            table[label_key(signature)] = self._labels(rows)
+            shares = _rounded(outputs.probabilities[rows].T, 6)
+            table[label_key(signature)] = self.labels[rows]
             table[weights_key(signature)] = dict(zip(signature.classes, shares, strict=True))
         if signature.values:
             values = [significant(signature.values, row) for row in outputs.values[rows].tolist()]
             table["PredictedValues"] = {name: [row[name] for row in values] for name in signature.values}
         filled = [round(share, 4) for share in self.filled[rows]]
         return table | {"WindowFilled": filled, "Model": signature.name, "ModelVersion": self.model.version}
-
-    def _labels(self, rows: slice) -> list[str | None]:
-        classes = self.model.signature.classes
-        if not classes:
-            return [None] * len(self.engines[rows])
-        return [classes[column] for column in self.outputs.probabilities[rows].argmax(axis=1).tolist()]
 
     def _prediction(self, row: int, item: Asked) -> Prediction:
         signature, outputs = self.model.signature, self.outputs
@@ -144,8 +135,8 @@ class Predictions:
         )
 
 
-def _rounded(values: FloatArray, digits: int) -> npt.NDArray[np.float64]:
+def _rounded(values: FloatArray, digits: int) -> list[list[float]]:
     """As `round` does it: the product of a float32 and a small power of ten has no error as a float64."""
     scale = 10.0**digits
-    rounded: npt.NDArray[np.float64] = np.rint(values.astype(np.float64) * scale) / scale
+    rounded: list[list[float]] = (np.rint(values.astype(np.float64) * scale) / scale).tolist()
     return rounded

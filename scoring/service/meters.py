@@ -46,10 +46,10 @@ class Meters:
 
     def count(self, predictions: Predictions) -> None:
         """Count predictions by class; all at once, since each count takes a lock."""
-        labels = predictions.labels()
-        for label, number in Counts(
-            label for row, label in enumerate(labels) if row not in predictions.refused
-        ).items():
+        labels = predictions.labels
+        if predictions.refused:
+            labels = [label for row, label in enumerate(labels) if row not in predictions.refused]
+        for label, number in Counts(labels).items():
             self.predictions.labels(label or "").inc(number)
 
     def count_refused(self, refused: Iterable[InvalidTelemetry]) -> None:

@@ -75,7 +75,7 @@ def test_records_of_a_batch_are_the_records_of_its_predictions(data, changes: di
             assert answer.reason == Reason.SCORING_FAILED
         else:
             assert [repr(each) for each in record.items()] == [repr(each) for each in answer.record().items()]
-            assert predictions.labels()[number] == answer.label
+            assert predictions.labels[number] == answer.label
 
 
 def transposed(records: list[dict]) -> dict:

@@ -25,7 +25,7 @@ log = logging.getLogger(__name__)
 
 # What the event loop can be kept from its other work without anybody noticing.
 _SHORT_SECONDS = 0.001
-_RAISED = "scoring %d records and windows raised"
+_RAISED = "scoring %d rows raised"
 
 # What is answered to each item, or the reason why it is not.
 Answers = Sequence[Record | InvalidTelemetry]
@@ -93,7 +93,7 @@ class Batcher:
         self._ending = False
         self._row_seconds = float("inf")
         """How long the last call took for each row; the first goes to the thread."""
-        meters.gauge("waiting_rows", "Records and windows that wait for the model", lambda: self._waiting)
+        meters.gauge("waiting_rows", "Rows that wait for the model, a trajectory's one by one", lambda: self._waiting)
         meters.gauge("waiting_rows_limit", "How many may wait; more are told to come again", lambda: limits.waiting)
 
     async def __aenter__(self) -> Batcher:
@@ -121,9 +121,7 @@ class Batcher:
         rows = sum(map(size, items))
         # An empty queue takes any request, or one as large as the queue could never be served.
         if self._requests and self._waiting + rows > self._limits.waiting:
-            raise come_again(
-                "overloaded", f"{self._waiting} records and windows are waiting; come again a little later"
-            )
+            raise come_again("overloaded", f"{self._waiting} rows are waiting; come again a little later")
         if self._running() == 1:
             if not self._is_single():
                 # Whoever has come at the same time begins to run.

@@ -25,12 +25,10 @@ class Meters:
     def __init__(self) -> None:
         self._registry = CollectorRegistry()
         self.requests = Counter("scoring_requests", "Requests answered", ("path", "status"), registry=self._registry)
-        self.predictions = Counter(
-            "scoring_predictions", "Records and windows scored", ("rul_class",), registry=self._registry
-        )
+        self.predictions = Counter("scoring_predictions", "Predictions made", ("rul_class",), registry=self._registry)
         self.refused = Counter(
             "scoring_refused",
-            "Requests, records and windows that could not be scored",
+            "Requests and items that could not be scored",
             ("reason",),
             registry=self._registry,
         )
@@ -41,7 +39,7 @@ class Meters:
             "scoring_call_seconds", "Time to score one batch", registry=self._registry, buckets=_SECONDS
         )
         self.batch_rows = Histogram(
-            "scoring_batch_rows", "Records and windows scored together", registry=self._registry, buckets=_SIZES
+            "scoring_batch_rows", "Rows scored together", registry=self._registry, buckets=_SIZES
         )
 
     def count(self, predictions: Predictions) -> None:

@@ -62,8 +62,8 @@ class FeaturesGraph:
             lambda asked: [_steps(asked, deviation)],
             lambda asked: [self._mended(asked, windows, whole, _steps(asked, deviation))],
         )
-        # By powers of two: exact.
-        filtered = nodes("Mul", nodes("MatMul", features.bank_.T, steps), floats(1 / features.divisor_)[:, np.newaxis])
+        # Divided by powers of two: exact.
+        filtered = nodes("MatMul", floats(features.bank_ / features.divisor_).T, steps)
         by_sensor = nodes("Gather", nodes("Transpose", filtered, perm=[0, 2, 1]), features.sensors_, axis=1)
         flat = whole_numbers([0, len(features.sensors_) * features.bank_.shape[1]])
         return nodes("Concat", nodes("Reshape", by_sensor, flat), cycle, messages, axis=1)
@@ -112,12 +112,10 @@ class FeaturesGraph:
         squares = nodes("Gemm", present, centres.T**2, transA=1)
         distances = nodes("Gemm", grid, -2 * centres.T, squares, transA=1)
         regime = nodes("ArgMin", distances, axis=1)
-        whole = nodes("ReduceMin", present, _OVER_SETTINGS, keepdims=0)
-        margin = nodes("Mul", nodes("Sub", floats([1]), whole), floats([UNCLEAR]))
-        margin = nodes("Unsqueeze", margin, _OVER_REGIMES)
-        furthest = nodes("Add", nodes("ReduceMin", distances, _OVER_REGIMES), margin)
-        meant = _number(nodes, nodes("LessOrEqual", distances, furthest))
-        unclear = nodes("Greater", nodes("ReduceSum", meant, _OVER_REGIMES), floats([1]))
+        furthest = nodes("Add", nodes("ReduceMin", distances, _OVER_REGIMES), floats([UNCLEAR]))
+        meant = nodes("ReduceSum", _number(nodes, nodes("LessOrEqual", distances, furthest)), _OVER_REGIMES, keepdims=0)
+        torn = nodes("Less", nodes("ReduceMin", present, _OVER_SETTINGS, keepdims=0), floats([1]))
+        unclear = nodes("And", torn, nodes("Greater", meant, floats([1])))
         return self._by_window(nodes, regime), nodes("Unsqueeze", self._by_window(nodes, unclear), whole_numbers([2]))
 
     def _by_window(self, nodes: Nodes, values: str) -> str:

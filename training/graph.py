@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import onnx
+from onnx import numpy_helper
 from skl2onnx import convert_sklearn
 from skl2onnx.common.data_types import FloatTensorType
 from skl2onnx.helpers.onnx_helper import select_model_inputs_outputs
@@ -16,7 +17,7 @@ from scoring.signature import INPUT_NAME, PROBABILITIES, RUL
 from training.calibration import SMALLEST, Calibration
 from training.experts import WHOLE, Experts
 from training.features_graph import FeaturesGraph, divided
-from training.networks_graph import FloatArray, Network, add_networks
+from training.networks_graph import FloatArray, Network, add_networks, of_classes
 from training.nodes import OPSET, Nodes, floats, whole_numbers
 from training.prognosis import CAUTION, Prognosis
 
@@ -109,7 +110,7 @@ def _add_converted(nodes: Nodes, features: str, prognosis: Prognosis) -> _Parts:
             if places is None:
                 parts.shares.append(answer)
             else:
-                parts.probabilities.append(nodes("MatMul", answer, places))
+                parts.probabilities.append(of_classes(nodes, answer, places))
     return parts
 
 
@@ -121,9 +122,9 @@ def _add_prognosis(nodes: Nodes, features: str, prognosis: Prognosis, parts: _Pa
         if network:
             networks.setdefault(network.hidden, []).append(network)
     for alike in networks.values():
-        of_classes, of_shares = add_networks(nodes, features, alike)
-        probabilities += of_classes
-        shares += of_shares
+        more_probabilities, more_shares = add_networks(nodes, features, alike)
+        probabilities += more_probabilities
+        shares += more_shares
     calibration = prognosis.calibration
     power = 1.0 if calibration is None else calibration.power
     mean = nodes("Mul", nodes("Sum", *probabilities), floats([1 / len(prognosis.places_)]))
@@ -148,12 +149,26 @@ def _converted(estimator: Any, features: int) -> onnx.ModelProto:  # noqa: ANN40
             target_opset=OPSET,
             options={last_step(estimator).__class__: {"zipmap": False}} if hasattr(estimator, "classes_") else None,
         )
-    for node in model.graph.node:
+    return _direct(only_last(model))
+
+
+def _direct(model: onnx.ModelProto) -> onnx.ModelProto:
+    """The same with trees that see all features, and not first those picked that they look at."""
+    picking = {node.output[0]: node for node in model.graph.node if node.op_type == "ArrayFeatureExtractor"}
+    constants = {each.name: numpy_helper.to_array(each) for each in model.graph.initializer}
+    for node in [each for each in model.graph.node if each.op_type.startswith("TreeEnsemble")]:
         # Features are never NaN, so there is no need to look at each threshold where NaN would go.
-        kept = [each for each in node.attribute if each.name != "nodes_missing_value_tracks_true"]
+        attributes = {each.name: each for each in node.attribute if each.name != "nodes_missing_value_tracks_true"}
+        if picked := picking.get(node.input[0]):
+            columns = constants[picked.input[1]].ravel()
+            places = attributes["nodes_featureids"].ints
+            places[:] = [int(columns[place]) for place in places]
+            node.input[0] = picked.input[0]
+            model.graph.node.remove(picked)
+        kept = list(attributes.values())
         del node.attribute[:]
         node.attribute.extend(kept)
-    return only_last(model)
+    return model
 
 
 def _around(nodes: Nodes, median: str, calibration: Calibration | None) -> str:

@@ -100,8 +100,13 @@ def add_networks(nodes: Nodes, features: str, networks: Sequence[Network]) -> tu
             numbers.append(nodes("ReduceSum", output, _NETWORKS, keepdims=0))
         else:
             labels = nodes("ReduceSum", nodes("Softmax", output, axis=-1), _NETWORKS, keepdims=0)
-            probabilities.append(nodes("MatMul", labels, alike[0].places))
+            probabilities.append(of_classes(nodes, labels, alike[0].places))
     return probabilities, numbers
+
+
+def of_classes(nodes: Nodes, labels: str, places: FloatArray) -> str:
+    """Probabilities of labels [engines, labels] as those of classes [engines, classes]."""
+    return labels if np.array_equal(places, np.eye(len(places))) else nodes("MatMul", labels, places)
 
 
 def _grouped(networks: Sequence[Network], key: Callable[[Network], Hashable]) -> list[list[Network]]:

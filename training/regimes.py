@@ -82,9 +82,8 @@ class Regimes:
     def unclear(self, settings: FloatArray) -> NDArray[np.bool_]:
         """Whether several regimes may be meant, as a setting that tells them apart is missing; bool [...]."""
         distances = self._distances(settings)
-        margin = np.where(np.isnan(settings).any(axis=-1, keepdims=True), np.float32(UNCLEAR), np.float32(0))
-        meant = distances <= distances.min(axis=-1, keepdims=True) + margin
-        return np.asarray(np.count_nonzero(meant, axis=-1) > 1)
+        meant = distances <= distances.min(axis=-1, keepdims=True) + np.float32(UNCLEAR)
+        return np.asarray(np.isnan(settings).any(axis=-1) & (np.count_nonzero(meant, axis=-1) > 1))
 
     def _distances(self, settings: FloatArray) -> FloatArray:
         """Squared distances to each centre, less what is the same for all, float32 [..., regimes]."""

@@ -64,6 +64,25 @@ def test_graph_and_numpy_agree_bit_for_bit_on_holes_and_gaps(both, seed, hidden)
     assert found.tobytes() == features.transform(x).tobytes()
 
 
+def test_settings_halfway_between_two_regimes_are_those_of_the_first_however_the_window_is_read():
+    features = fitted(3)
+    regimes, session = features.regimes_, session_of(features)
+    steps = [np.arange(0, 513) if scale else np.zeros(1) for scale in regimes.scale]
+    grid = np.stack(np.meshgrid(*steps), axis=-1).reshape(-1, 3).astype(np.float32)
+    distances = np.square(grid[:, np.newaxis] - regimes.centres).sum(axis=-1)
+    halfway = grid[np.count_nonzero(distances == distances.min(axis=1, keepdims=True), axis=1) > 1]
+    x = windows(wearing_engines([W], regimes=3), W)[[-1]].repeat(len(halfway), axis=0)
+    x[:, 20, 1:4] = halfway / np.where(regimes.scale > 0, regimes.scale, 1) + regimes.offset
+    assert len(x)
+    # What could well be a reading there; an impossible one would count as missing anyway.
+    x[:, 20, features.sensors_] = features.mean_[regimes.of(x[:, 20, 1:4])]
+    holed = x.copy()
+    holed[:, 5, 7] = np.nan
+    for each in (x, holed, np.concatenate([x, holed])):
+        (found,) = session.run(None, {"x": each})
+        assert found.tobytes() == features.transform(each).tobytes()
+
+
 def test_the_order_of_the_sums_does_not_matter(both):
     features, _ = both
     largest = 16 * STEPS * np.abs(features.bank_).sum(axis=0)

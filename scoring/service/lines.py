@@ -13,6 +13,7 @@ from aiohttp import ClientError, web
 from scoring.errors import InvalidTelemetry
 from scoring.fast.parser import FastParser
 from scoring.items import Item, batches
+from scoring.predictions import Record
 from scoring.service.batching import Answers, Batcher
 from scoring.service.body import lines, pieces
 from scoring.service.gzip import GzipPacker
@@ -36,12 +37,12 @@ class _Group:
     Attributes:
         numbers: The lines' numbers.
         invalid: By number, what is wrong with a line.
-        answers: Answers to the others, some at a time.
+        calls: The others, some at a time: how many lines, and their answers.
     """
 
     numbers: Sequence[int]
     invalid: Mapping[int, InvalidTelemetry]
-    answers: Sequence[asyncio.Future[Answers]]
+    calls: Sequence[tuple[int, asyncio.Future[Answers]]]
 
 
 class LineScorer:
@@ -119,8 +120,8 @@ class LineScorer:
                 invalid[number] = item
             else:
                 items.append(item)
-        answers = [await self._batcher.submit(each) for each in batches(items, self._limits.batch)]
-        return _Group([number for number, _ in numbered], invalid, answers)
+        calls = [(len(some), await self._batcher.submit(some)) for some in batches(items, self._limits.batch)]
+        return _Group([number for number, _ in numbered], invalid, calls)
 
     def _overlong(self) -> InvalidTelemetry:
         return InvalidTelemetry(Reason.TOO_LARGE, f"the line has more than {self._limits.line_bytes} bytes")
@@ -128,17 +129,22 @@ class LineScorer:
     async def _text(self, group: _Group) -> bytes:
         """The lines that answer a group's, once it is scored."""
         self._meters.count_refused(group.invalid.values())
-        try:
-            scored = [answer for some in group.answers for answer in await some]
-        except Refusal as refusal:
-            return encoded_lines(_error(refusal.faults[0], number) for number in group.numbers)
+        scored: list[Record | InvalidTelemetry | Fault] = []
+        for count, answers in group.calls:
+            try:
+                scored += await answers
+            except Refusal as refusal:
+                scored += [refusal.faults[0]] * count
         self._meters.count_refused(answer for answer in scored if isinstance(answer, InvalidTelemetry))
         rest = iter(scored)
-        answers = ((number, group.invalid.get(number) or next(rest)) for number in group.numbers)
-        return encoded_lines(
-            _error(Fault.of(answer), number) if isinstance(answer, InvalidTelemetry) else answer
-            for number, answer in answers
-        )
+        return encoded_lines(_told(group.invalid.get(number) or next(rest), number) for number in group.numbers)
+
+
+def _told(answer: Record | InvalidTelemetry | Fault, number: int) -> dict[str, Any]:
+    """An answer as it is sent."""
+    if isinstance(answer, InvalidTelemetry):
+        answer = Fault.of(answer)
+    return _error(answer, number) if isinstance(answer, Fault) else answer
 
 
 def _error(fault: Fault, number: int | None = None) -> dict[str, Any]:

@@ -2,6 +2,7 @@ import asyncio
 import gzip
 import json
 
+from scoring.classifier import Classifier
 from tests.onnx_models import record
 from tests.scoring.service.client import LINES
 
@@ -33,6 +34,23 @@ async def test_a_line_with_a_trajectory_is_answered_by_one_line_whatever_stands_
     assert answer.lines[2]["error"]["line"] == 3
     assert answer.lines[2]["error"]["detail"].startswith("message 200 of rows: ")
     assert await client.metric("predictions_total") == 205
+
+
+async def test_a_trajectory_that_makes_the_model_fail_does_not_spoil_the_lines_beside_it(client, monkeypatch) -> None:
+    predict = Classifier.predict
+
+    def failing(classifier, batch):
+        if "poison" in batch.engines:
+            raise RuntimeError("no kernel for this")
+        return predict(classifier, batch)
+
+    monkeypatch.setattr(Classifier, "predict", failing)
+    long = [of("a", cycle) for cycle in range(1, 101)]
+    lines = [{"ConnectionDeviceId": engine, "rows": long, "each": True} for engine in ("a", "poison", "b", "poison")]
+    answer = await client.score_lines(*lines, b"{", of("c", 1))
+    assert [each.get("ConnectionDeviceId") for each in answer.lines] == ["a", None, "b", None, None, "c"]
+    errors = [each["error"] for each in answer.lines if "error" in each]
+    assert [(each["line"], each["reason"]) for each in errors] == [(2, "failed"), (4, "failed"), (5, "not_json")]
 
 
 async def test_a_bad_line_is_answered_with_its_number_and_the_others_are_scored(client) -> None:

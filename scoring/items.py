@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import repeat
-from typing import overload
 
 import numpy as np
 import numpy.typing as npt
@@ -205,15 +204,7 @@ def size(item: Item) -> int:
     return len(item) if isinstance(item, Trajectory) else 1
 
 
-@overload
-def unfolded(items: Iterable[Item]) -> Sequence[Asked]: ...
-
-
-@overload
-def unfolded(items: Iterable[Item | InvalidTelemetry]) -> Sequence[Asked | InvalidTelemetry]: ...
-
-
-def unfolded(items: Iterable[Item | InvalidTelemetry]) -> Sequence[Asked | InvalidTelemetry]:
+def unfolded(items: Iterable[Item | InvalidTelemetry]) -> list[Asked | InvalidTelemetry]:
     """Items with the windows of a trajectory in its place."""
     asked: list[Asked | InvalidTelemetry] = []
     for item in items:

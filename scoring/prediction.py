@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -62,7 +61,7 @@ class Prediction:
                 weights_key(self.signature): {name: round(value, 6) for name, value in self.probabilities.items()},
             }
         if self.values:
-            record["PredictedValues"] = significant(self.values, self.values.values())
+            record["PredictedValues"] = {name: significant(value) for name, value in self.values.items()}
         record |= {"WindowFilled": round(self.filled, 4), "Model": self.signature.name, "ModelVersion": self.version}
         return record
 
@@ -77,9 +76,9 @@ def weights_key(signature: Signature) -> str:
     return "Scores" if signature.scores else "Probabilities"
 
 
-def significant(names: Iterable[str], values: Iterable[float]) -> dict[str, float]:
-    """Values by name, with as many digits as float32 has."""
-    return {name: float(f"{value:.7g}") for name, value in zip(names, values, strict=True)}
+def significant(value: float) -> float:
+    """A value with as many digits as float32 has."""
+    return float(f"{value:.7g}")
 
 
 def columns(signature: Signature) -> dict[str, Any]:

@@ -19,6 +19,9 @@ from scoring.trajectory import Trajectory
 Answer = Prediction | InvalidTelemetry
 Record = dict[str, Any]
 
+# Of several windows the values of one key; or of each name under it.
+Column = Sequence[Any] | dict[str, Sequence[Any]]
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Predictions:
@@ -51,22 +54,10 @@ class Predictions:
 
     def records(self) -> list[Record | InvalidTelemetry]:
         """The answers as the JSON objects that are sent, as `Prediction.record` makes them, all in one step."""
-        signature, outputs = self.model.signature, self.outputs
-        columns: dict[str, Sequence[Any]] = {
-            ENGINE: self.engines,
-            CYCLE: self.cycles,
-        }
-        if signature.interval:
-            low, median, high = _rounded(outputs.rul.T, 2)
-            columns |= {"PredictedRul": median, "RulLow": low, "RulHigh": high}
-        if signature.classes:
-            shares = _rounded(outputs.probabilities, 6)
-            columns[label_key(signature)] = self.labels
-            columns[weights_key(signature)] = [dict(zip(signature.classes, row, strict=True)) for row in shares]
-        if signature.values:
-            columns["PredictedValues"] = [significant(signature.values, row) for row in outputs.values.tolist()]
-        columns["WindowFilled"] = [round(share, 4) for share in self.filled]
-        columns["Model"] = [signature.name] * len(self)
+        columns: dict[str, Sequence[Any]] = {ENGINE: self.engines, CYCLE: self.cycles}
+        for key, column in self._columns(slice(0, len(self))).items():
+            columns[key] = _by_row(column) if isinstance(column, dict) else column
+        columns["Model"] = [self.model.signature.name] * len(self)
         columns["ModelVersion"] = [self.model.version] * len(self)
         records: list[Record | InvalidTelemetry] = []
         for values in zip(*columns.values(), strict=True):
@@ -101,23 +92,32 @@ class Predictions:
         refused = next((self.refused[row] for row in range(start, end) if row in self.refused), None)
         if refused:
             return refused
-        signature, rows, outputs = self.model.signature, slice(start, end), self.outputs
+        rows = slice(start, end)
         engine = self.engines[start]
         table: Record = {ENGINE: engine} if engine else {}
-        if signature.cycle:
+        if self.model.signature.cycle:
             table[CYCLE] = self.cycles[rows]
+        table |= self._columns(rows)
+        return table | {"Model": self.model.signature.name, "ModelVersion": self.model.version}
+
+    def _columns(self, rows: slice) -> dict[str, Column]:
+        """What is predicted, by key."""
+        signature, outputs = self.model.signature, self.outputs
+        columns: dict[str, Column] = {}
         if signature.interval:
             low, median, high = _rounded(outputs.rul[rows].T, 2)
-            table |= {"PredictedRul": median, "RulLow": low, "RulHigh": high}
+            columns |= {"PredictedRul": median, "RulLow": low, "RulHigh": high}
         if signature.classes:
+            columns[label_key(signature)] = self.labels[rows]
             shares = _rounded(outputs.probabilities[rows].T, 6)
-            table[label_key(signature)] = self.labels[rows]
-            table[weights_key(signature)] = dict(zip(signature.classes, shares, strict=True))
+            columns[weights_key(signature)] = dict(zip(signature.classes, shares, strict=True))
         if signature.values:
-            values = [significant(signature.values, row) for row in outputs.values[rows].tolist()]
-            table["PredictedValues"] = {name: [row[name] for row in values] for name in signature.values}
-        filled = [round(share, 4) for share in self.filled[rows]]
-        return table | {"WindowFilled": filled, "Model": signature.name, "ModelVersion": self.model.version}
+            values = outputs.values[rows].T.tolist()
+            columns["PredictedValues"] = {
+                name: list(map(significant, column)) for name, column in zip(signature.values, values, strict=True)
+            }
+        columns["WindowFilled"] = [round(share, 4) for share in self.filled[rows]]
+        return columns
 
     def _prediction(self, row: int, item: Asked) -> Prediction:
         signature, outputs = self.model.signature, self.outputs
@@ -133,6 +133,11 @@ class Predictions:
             values=dict(zip(signature.values, outputs.values[row].tolist(), strict=True)),
             alert=bool(alert) and probabilities[alert["class"]] >= float(alert.get("threshold", 1.0)),
         )
+
+
+def _by_row(columns: Mapping[str, Sequence[Any]]) -> list[Record]:
+    """Columns by name as an object for each row."""
+    return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
 
 
 def _rounded(values: FloatArray, digits: int) -> list[list[float]]:

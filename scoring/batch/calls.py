@@ -69,7 +69,7 @@ class Calls:
         Raises:
             OSError: A part cannot be written.
         """
-        checked = [(path, entry, item) for path, entry in entries for item in entry.items]
+        checked = [(path, entry, item) for path, entry in entries for item in entry.asked]
         for start in range(0, len(checked), GROUP):
             group = checked[start : start + GROUP]
             answers = self._ask([item for _, _, item in group if not isinstance(item, InvalidTelemetry)])

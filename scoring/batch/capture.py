@@ -11,7 +11,7 @@ import fastavro
 from scoring.batch.entry import GROUP, BatchError, Entry
 from scoring.errors import InvalidTelemetry
 from scoring.fast.parser import FastParser
-from scoring.items import Item, ItemParser, unfolded
+from scoring.items import Item, ItemParser
 from scoring.telemetry import ENGINE, MAX_BODY_BYTES, Reason, Sender, decode, listed
 
 
@@ -30,7 +30,7 @@ def read_capture(file: BinaryIO, parser: ItemParser) -> Iterator[Entry]:
             ]
             known = fast.known(bodies, [sender for _, (_, sender) in group])
             for (number, (body, sender)), item in zip(group, known, strict=True):
-                yield Entry(number, unfolded([item] if item else _items(body, sender, parser)), body)
+                yield Entry(number, [item] if item else _items(body, sender, parser), body)
     except (ValueError, EOFError, IndexError, KeyError, TypeError, StopIteration) as error:
         raise BatchError(f"it is no readable Avro file: {error!r}") from error
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from scoring.errors import InvalidTelemetry, ScoringError
-from scoring.items import Asked
+from scoring.items import Asked, Item, unfolded
 
 GROUP = 256
 """Messages that are read, and items that are scored, in one step: enough that what a step costs beside them does not
@@ -23,10 +23,15 @@ class Entry:
 
     Attributes:
         number: Which one of the file's, from 1; the line's number where lines are messages.
-        items: What it holds to be scored, trajectories unfolded, or why that cannot be.
+        items: What it holds to be scored, or why that cannot be.
         original: The message as it stands in the file, or what gives it where that takes time.
     """
 
     number: int
-    items: Sequence[Asked | InvalidTelemetry]
+    items: Sequence[Item | InvalidTelemetry]
     original: object
+
+    @property
+    def asked(self) -> Sequence[Asked | InvalidTelemetry]:
+        """The items, with the windows of a trajectory in its place: each becomes a prediction of its own."""
+        return unfolded(self.items)

@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 
 from scoring.batch.entry import BatchError, Entry
 from scoring.batch.text import require_columns
-from scoring.items import Item, ItemParser, unfolded
+from scoring.items import Item, ItemParser
 from scoring.telemetry import ENGINE
 
 # As many rows as are scored in a few milliseconds: what is read ahead stays small.
@@ -40,7 +40,7 @@ def read_parquet(file: BinaryIO, parser: ItemParser) -> Iterator[Entry]:
             for row, item in enumerate(_known(batch, parser)):
                 number += 1
                 original = partial(_row, batch, row)
-                yield Entry(number, unfolded([item] if item else parser.check_each([_record(original())])), original)
+                yield Entry(number, [item] if item else parser.check_each([_record(original())]), original)
     except pa.ArrowException as error:
         raise BatchError(f"it is no readable Parquet file: {error}") from error
 

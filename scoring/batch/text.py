@@ -11,7 +11,7 @@ from scoring.batch.cells import Cells
 from scoring.batch.entry import GROUP, BatchError, Entry
 from scoring.errors import InvalidTelemetry
 from scoring.fast.parser import FastParser
-from scoring.items import Item, ItemParser, unfolded
+from scoring.items import Item, ItemParser
 from scoring.telemetry import ENGINE, FIELDS, MAX_BODY_BYTES, Reason, decode, listed
 
 _UNIT_DIGITS = 3
@@ -100,10 +100,10 @@ def _entries(
                 overlong = InvalidTelemetry(Reason.TOO_LARGE, f"the line has more than {MAX_BODY_BYTES} bytes")
                 yield Entry(number, [overlong], line)
             elif item := next(quick):
-                yield Entry(number, unfolded([item]), line)
+                yield Entry(number, [item], line)
             else:
                 try:
-                    yield Entry(number, unfolded(items(line)), line)
+                    yield Entry(number, items(line), line)
                 except InvalidTelemetry as invalid:
                     yield Entry(number, [invalid], line)
 

@@ -70,7 +70,7 @@ def _answers(
     classifier = Classifier(model, engines)
     entries = inputs.entries(ItemParser(model.signature, engine))
     while chunk := list(itertools.islice(entries, _CHUNK)):
-        checked = [(f"{path}:{entry.number}", item) for path, entry in chunk for item in entry.items]
+        checked = [(f"{path}:{entry.number}", item) for path, entry in chunk for item in entry.asked]
         scored = iter(classifier.score([item for _, item in checked if not isinstance(item, InvalidTelemetry)]))
         classifier.history.evicted.clear()
         for place, item in checked:

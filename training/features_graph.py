@@ -23,35 +23,34 @@ class FeaturesGraph:
     than to compute them.
     """
 
-    def __init__(self, nodes: Nodes, features: WindowFeatures, fields: int) -> None:
+    def __init__(self, features: WindowFeatures, fields: int) -> None:
         """Prepare to add.
 
         Args:
-            nodes: The graph.
             features: Fitted.
             fields: Columns of a window.
         """
-        self._nodes = nodes
         self._features = features
         self._fields = fields
         self._limit = self._of_all_messages(self._of_all_fields(features.limit_[np.newaxis], LARGEST))
 
-    def add(self, windows: str) -> str:
+    def add(self, nodes: Nodes, windows: str) -> str:
         """Add the nodes.
 
         Args:
+            nodes: The graph.
             windows: The name of the raw windows, [engines, W, fields].
 
         Returns:
             The name of the features, [engines, sensors x filters + 2].
         """
-        nodes, features = self._nodes, self._features
+        features = self._features
         counted = self._by_window(nodes, nodes.columns(windows, whole_numbers([features.cycle])))
         cycle = nodes("Gather", counted, whole_numbers([features.window_ - 1]), axis=1)
         cycle = nodes("Where", nodes("IsNaN", cycle), floats([1]), cycle)
         cycle = nodes("Round", nodes("Clip", cycle, floats(1), floats(features.oldest_)))
         messages = nodes("ReduceSum", _number(nodes, nodes("Not", nodes("IsNaN", counted))), _OVER_CYCLES)
-        deviation = self._deviation(nodes, windows, self._nearest(self._settings(nodes, windows)))
+        deviation = self._deviation(nodes, windows, self._nearest(nodes, self._settings(nodes, windows)))
         # A sum is NaN if one of its terms is, and infinite if one of them is.
         total = nodes("Abs", nodes("ReduceSum", windows, _OVER_WINDOW, keepdims=0))
         beyond = nodes("ReduceMax", nodes("Sub", nodes("Abs", deviation), self._limit), _OVER_WINDOW, keepdims=0)
@@ -93,15 +92,13 @@ class FeaturesGraph:
         rows = nodes("Reshape", columns, whole_numbers([-1, len(self._features.settings)]))
         return nodes("Transpose", rows, perm=[1, 0])
 
-    def _nearest(self, settings: str) -> str:
+    def _nearest(self, nodes: Nodes, settings: str) -> str:
         """The regime of messages whose settings are all there, [engines, W]."""
         if not settings:
             return ""
         centres = self._features.regimes_.centres
-        distances = self._nodes(
-            "Gemm", self._grid(self._nodes, settings), -2 * centres.T, (centres**2).sum(axis=1), transA=1
-        )
-        return self._by_window(self._nodes, self._nodes("ArgMin", distances, axis=1))
+        distances = nodes("Gemm", self._grid(nodes, settings), -2 * centres.T, (centres**2).sum(axis=1), transA=1)
+        return self._by_window(nodes, nodes("ArgMin", distances, axis=1))
 
     def _regime(self, nodes: Nodes, settings: str) -> tuple[str, str]:
         """`Regimes.of`, [engines, W], and `Regimes.unclear`, [engines, W, 1], operation by operation."""

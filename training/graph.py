@@ -49,7 +49,7 @@ def to_onnx(pipeline: Pipeline, window: int, fields: int) -> onnx.ModelProto:
         A model with input `telemetry` [engines, window, fields] and outputs `probabilities` and `rul`.
     """
     nodes = Nodes()
-    features = FeaturesGraph(nodes, pipeline[0], fields).add(INPUT_NAME)
+    features = FeaturesGraph(pipeline[0], fields).add(nodes, INPUT_NAME)
     answers = _add_experts(nodes, features, pipeline[-1])
     widths = (len(pipeline[-1].classes.names), 3)
     outputs = dict(zip((PROBABILITIES, RUL), zip(answers, widths, strict=True), strict=True))
@@ -157,17 +157,16 @@ def _direct(model: onnx.ModelProto) -> onnx.ModelProto:
     picking = {node.output[0]: node for node in model.graph.node if node.op_type == "ArrayFeatureExtractor"}
     constants = {each.name: numpy_helper.to_array(each) for each in model.graph.initializer}
     for node in [each for each in model.graph.node if each.op_type.startswith("TreeEnsemble")]:
-        # Features are never NaN, so there is no need to look at each threshold where NaN would go.
-        attributes = {each.name: each for each in node.attribute if each.name != "nodes_missing_value_tracks_true"}
+        attributes = {each.name: each for each in node.attribute}
         if picked := picking.get(node.input[0]):
             columns = constants[picked.input[1]].ravel()
             places = attributes["nodes_featureids"].ints
             places[:] = [int(columns[place]) for place in places]
             node.input[0] = picked.input[0]
             model.graph.node.remove(picked)
-        kept = list(attributes.values())
-        del node.attribute[:]
-        node.attribute.extend(kept)
+        # Features are never NaN, so there is no need to look at each threshold where NaN would go.
+        if unused := attributes.get("nodes_missing_value_tracks_true"):
+            node.attribute.remove(unused)
     return model
 
 

@@ -23,7 +23,7 @@ def fitted(regimes, **parameters):
 
 def session_of(features):
     nodes = Nodes()
-    answer = FeaturesGraph(nodes, features, 25).add("x")
+    answer = FeaturesGraph(features, 25).add(nodes, "x")
     content = nodes.model("features", {"x": (W, 25)}, {"features": (answer, features.n_features_out_)})
     return onnxruntime.InferenceSession(content.SerializeToString(), providers=["CPUExecutionProvider"])
 

@@ -1,3 +1,4 @@
+import tracemalloc
 from itertools import pairwise
 
 import numpy as np
@@ -32,10 +33,13 @@ def test_each_message_is_scored_as_the_last_of_a_window_of_those_before_it(messa
         assert filled(window) == filled(expected)
 
 
-def test_a_gap_of_a_million_cycles_takes_no_more_memory_than_none() -> None:
+def test_a_gap_of_a_million_cycles_takes_no_memory() -> None:
+    tracemalloc.start()
     trajectory = parser.check({"rows": [[1, 2.0], [1_000_000, 3.0]], "each": True})
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 100_000
     assert trajectory.values.shape == (2, W, len(FIELDS))
-    assert trajectory.values.nbytes == 2 * W * len(FIELDS) * 4
     assert np.isnan(trajectory.values[:, :-1]).all()
 
 

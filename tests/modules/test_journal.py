@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from modules.edge.journal import ROW_OVERHEAD, Durability, HistoryChanges, Journal, JournalError
+from modules.edge.journal.journal import ROW_OVERHEAD, Durability, HistoryChanges, Journal, JournalError
 from modules.edge.message import OutputMessage
 
 TOPIC = "devices/d/modules/m/inputs/telemetry/%24.mid="

@@ -51,6 +51,12 @@ FIELDS: tuple[Field, ...] = (
 MAX_BODY_BYTES = 262_144
 # A full body of the smallest records; keeps one message from taking the processor for seconds.
 MAX_RECORDS = 1_000
+# Objects and lists in one message: a list of as many records as may be, each with a few more within.
+MAX_NESTED = 10_000
+# Values in one message: no quarter of a megabyte holds so many with their names.
+MAX_VALUES = 50_000
+# A record of the widest model, and as many fields again that are none of the model's.
+MAX_NAMES = 2_000
 # A cycle is one flight: a million of them is 100 years of 27 a day, and float32 still counts exactly.
 MAX_CYCLE = 1_000_000
 LARGEST = float(np.finfo(np.float32).max)
@@ -67,6 +73,7 @@ class Reason(StrEnum):
     NOT_UTF8 = "not_utf8"
     NOT_JSON = "not_json"
     TOO_DEEP = "too_deep"
+    TOO_COMPLEX = "too_complex"
     NOT_A_RECORD = "not_a_record"
     EMPTY = "empty"
     TOO_MANY_RECORDS = "too_many_records"
@@ -77,9 +84,12 @@ class Reason(StrEnum):
     INFINITE = "infinite"
     CYCLE_OUT_OF_RANGE = "cycle_out_of_range"
     ENGINE_ID = "engine_id"
+    UNNAMED_ENGINE = "unnamed_engine"
     FOREIGN_ENGINE = "foreign_engine"
     STALE_CYCLE = "stale_cycle"
+    UNCONFIRMED_JUMP = "unconfirmed_jump"
     SCORING_FAILED = "scoring_failed"
+    NOT_TAKEN = "not_taken"
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,11 +100,13 @@ class Telemetry:
         engine: The engine's id (its device id in IoT Hub).
         cycle: The cycle's number, from 1; 0 for a model that counts no cycles.
         values: float32 [fields], in the order of the model's fields; NaN where the record says null.
+        source: Who sent it, "" where that is not known.
     """
 
     engine: str
     cycle: int
     values: FloatArray
+    source: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,12 +114,15 @@ class Sender:
     """Who sent a message, as the hub knows it.
 
     Attributes:
-        device: The device id of the connection, the engine of a record that names none.
+        device: The engine of a record that names none: a leaf device's own id, or the one that the message names;
+            "" where a record must name its own.
         is_module: A module of this edge device speaks for any engine; a leaf device only for itself.
+        name: Who it is, to tell senders apart.
     """
 
     device: str
     is_module: bool = False
+    name: str = ""
 
 
 class TelemetryParser:
@@ -127,6 +142,15 @@ class TelemetryParser:
             raise InvalidTelemetry(
                 Reason.TOO_LARGE, f"the body has {len(body)} bytes, at most {MAX_BODY_BYTES} are taken"
             )
+        # Counted before anything is made of it: a quarter of a megabyte can hold a hundred thousand.
+        nested = body.count(b"{") + body.count(b"[")
+        if nested > MAX_NESTED:
+            raise InvalidTelemetry(
+                Reason.TOO_DEEP, f"the body has {nested} objects and lists, at most {MAX_NESTED} are taken"
+            )
+        values = body.count(b",")
+        if values > MAX_VALUES:
+            raise InvalidTelemetry(Reason.TOO_COMPLEX, f"the body has {values} values, at most {MAX_VALUES} are taken")
         return [self._parsed(record, sender) for record in listed(decode(body))]
 
     def _parsed(self, record: object, sender: Sender) -> Telemetry | InvalidTelemetry:
@@ -143,8 +167,12 @@ class TelemetryParser:
         """
         values = self.values(record)
         cycle = 0 if self._cycle is None else self.cycle_of(values[self._cycle])
-        engine = engine_of(cast("dict[str, object]", record), sender)
-        return Telemetry(engine, cycle, np.array(values, dtype=np.float32))
+        engine = self._engine(cast("dict[str, object]", record), sender)
+        return Telemetry(engine, cycle, np.array(values, dtype=np.float32), sender.name)
+
+    def _engine(self, record: dict[str, object], sender: Sender) -> str:
+        """A record's engine; "" where there is no history that it could get into."""
+        return "" if self._cycle is None and not sender.device and ENGINE not in record else engine_of(record, sender)
 
     def values(self, record: object) -> list[float]:
         """A record's values in the fields' order, NaN where it says null.
@@ -199,7 +227,7 @@ def decode(body: bytes) -> Any:  # noqa: ANN401 - any JSON
     """A body's JSON, each number as a float.
 
     Raises:
-        InvalidTelemetry: It is not UTF-8, not JSON, nested too deep, or an object names a field twice.
+        InvalidTelemetry: It is not UTF-8, not JSON, nested too deep or too complex, or an object names a field twice.
     """
     try:
         return _DECODER.decode(body.decode("utf-8"))
@@ -215,9 +243,13 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     """An object whose fields are named once: which of two values is meant, nobody could tell later."""
     record = dict(pairs)
     if len(record) != len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for name in names if names.count(name) > 1)
-        raise InvalidTelemetry(Reason.DUPLICATE_FIELD, f"the field {twice!r} stands twice in one object", twice)
+        last = {name: place for place, (name, _) in enumerate(pairs)}
+        twice = next(name for place, (name, _) in enumerate(pairs) if last[name] != place)
+        raise InvalidTelemetry(
+            Reason.DUPLICATE_FIELD, f"the field {twice[:40]!r} stands twice in one object", twice[:40]
+        )
+    if len(record) > MAX_NAMES:
+        raise InvalidTelemetry(Reason.TOO_COMPLEX, f"an object has {len(record)} fields, at most {MAX_NAMES} are taken")
     return record
 
 
@@ -253,6 +285,12 @@ def engine_of(record: dict[str, Any], sender: Sender) -> str:
         InvalidTelemetry: The name cannot be a device id, or the sender may not speak for it.
     """
     engine = record.get(ENGINE, sender.device)
+    if engine == "" and ENGINE not in record:
+        raise InvalidTelemetry(
+            Reason.UNNAMED_ENGINE,
+            f"neither the field nor the message's property {ENGINE} names the engine; a module has to",
+            ENGINE,
+        )
     if not isinstance(engine, str) or not is_engine_id(engine):
         raise InvalidTelemetry(
             Reason.ENGINE_ID,
@@ -262,7 +300,7 @@ def engine_of(record: dict[str, Any], sender: Sender) -> str:
     if engine != sender.device and not sender.is_module:
         raise InvalidTelemetry(
             Reason.FOREIGN_ENGINE,
-            f"the device {sender.device!r} speaks for the engine {engine!r}; only modules may",
+            f"the record names the engine {engine!r}, its sender speaks for {sender.device!r} only",
             ENGINE,
         )
     return engine

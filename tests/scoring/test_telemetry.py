@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from scoring import telemetry
 from scoring.errors import InvalidTelemetry
 from scoring.telemetry import FIELDS, MAX_BODY_BYTES, Reason, Sender, Telemetry, TelemetryParser
 from tests.onnx_models import record
@@ -129,3 +130,47 @@ def test_any_json_in_any_field_is_either_refused_or_finite_and_in_range(changes:
         assert not np.isinf(found.values).any()
     else:
         assert found.reason in set(Reason)
+
+
+class Counted(str):
+    """A name that counts how often it is compared."""
+
+    compared = 0
+    __slots__ = ()
+    __hash__ = str.__hash__
+
+    def __eq__(self, other: object) -> bool:
+        Counted.compared += 1
+        return str.__eq__(self, other)
+
+
+@pytest.mark.parametrize("twice", [0, 1, -1])
+def test_a_name_that_stands_twice_is_found_in_steps_that_grow_with_the_names_alone(twice: int) -> None:
+    steps = []
+    for size in (1_000, 2_000, 4_000):
+        names = [Counted(f"name{number}") for number in range(size)]
+        Counted.compared = 0
+        with pytest.raises(InvalidTelemetry, match="stands twice"):
+            telemetry._object([(name, 1) for name in (*names, Counted(names[twice]))])
+        steps.append(Counted.compared)
+    assert steps[2] <= 5 * max(steps[0], 1_000)
+
+
+def test_an_object_with_too_many_fields_is_refused() -> None:
+    assert parse_one({f"f{number}": 1 for number in range(2_001)}).reason == Reason.TOO_COMPLEX
+
+
+def test_more_objects_and_lists_than_a_full_message_has_are_refused_before_they_are_made() -> None:
+    assert parse_one(b"[" + b"{}," * 10_001 + b"{}]").reason == Reason.TOO_DEEP
+
+
+def test_a_module_has_to_name_the_engine() -> None:
+    found = parse_one(record(1), Sender("", is_module=True))
+    assert (found.reason, found.field) == (Reason.UNNAMED_ENGINE, "ConnectionDeviceId")
+    assert parse_one(record(1), Sender("Client_009")).engine == "Client_009"
+
+
+def test_errors_of_other_machines_name_their_own_fields() -> None:
+    pump = TelemetryParser(["Hour", "Pressure"], cycle="Hour")
+    (late,) = pump.parse(b'{"Hour": 0, "Pressure": 1}', LEAF)
+    assert (late.field, late.detail[:9]) == ("Hour", "Hour is 0")

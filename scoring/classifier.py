@@ -5,16 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 import numpy as np
+import numpy.typing as npt
 
 from scoring.errors import InvalidTelemetry
-from scoring.history import DEFAULT_ENGINES, History
+from scoring.history import DEFAULT_ENGINES, Change, History, StaleCycle
 from scoring.items import Asked, Item, batches, size
 from scoring.model import Model
-from scoring.predictions import Answer, Predictions, Record
+from scoring.predictions import Answer, Predictions, Record, packed_columns
 from scoring.signature import FloatArray
 from scoring.telemetry import Reason, TelemetryParser
 from scoring.trajectory import Trajectory
 from scoring.window import Window
+
+IntArray = npt.NDArray[np.int32]
 
 # One call's windows take 5 kB each; beyond this a call gets no faster, only larger.
 MAX_BATCH = 64
@@ -29,6 +32,9 @@ class Batch:
         engines: The engine of each window; "" where none is named.
         cycles: The newest cycle of each window.
         refused: By number, the records that are too old to be taken in; their windows are NaN.
+        changes: By number, what a record has changed in the histories, in order.
+        repeats: By number, the records that came before: what was answered to them, or the number of the earlier one.
+        replaced: The numbers of those with which a new life of their engine began.
     """
 
     def __init__(self, room: FloatArray) -> None:
@@ -40,6 +46,10 @@ class Batch:
         self.engines: list[str] = []
         self.cycles: list[int] = []
         self.refused: dict[int, InvalidTelemetry] = {}
+        self.changes: dict[int, tuple[Change, ...]] = {}
+        self.repeats: dict[int, FloatArray | int] = {}
+        self.replaced: set[int] = set()
+        self._numbers: dict[tuple[str, int], int] = {}
         self._room = room
 
     @property
@@ -48,12 +58,12 @@ class Batch:
         return self._room[: len(self.engines)]
 
     @property
-    def filled(self) -> list[float]:
-        """The share of each window's values that are there, 0 to 1."""
+    def absent(self) -> IntArray:
+        """How many of each window's values are not there."""
         windows = self.windows
         # Half the time of `count_nonzero` over the same axes.
-        absent = np.isnan(windows).reshape(len(windows), -1).sum(axis=1, dtype=np.int32)
-        return (1.0 - absent / windows[0].size).tolist()  # type: ignore[no-any-return]
+        counts: IntArray = np.isnan(windows).reshape(len(windows), -1).sum(axis=1, dtype=np.int32)
+        return counts
 
     def add(self, items: Sequence[Item], history: History) -> None:
         """Take records in, in their order, and make the windows that the model is to see."""
@@ -71,10 +81,22 @@ class Batch:
                 item.fill(window)
                 continue
             try:
-                history.insert(item, window)
-            except InvalidTelemetry as invalid:
-                self.refused[row] = invalid
+                placed = history.insert(item, window)
+            except StaleCycle as stale:
+                self.refused[row] = stale
+                self.changes[row] = stale.changes
                 window.fill(np.nan)
+                continue
+            self.changes[row] = placed.changes
+            if placed.replaces:
+                self.replaced.add(row)
+            earlier = self._numbers.setdefault((item.engine, item.cycle), row)
+            if placed.answer is not None:
+                self.repeats[row] = placed.answer
+            elif placed.repeats and earlier != row:
+                self.repeats[row] = earlier
+            else:
+                self._numbers[item.engine, item.cycle] = row
 
     def unanswered(self, row: int) -> InvalidTelemetry:
         """Why there is no prediction where the model's answer is no number."""
@@ -91,6 +113,15 @@ class Batch:
         part.refused = {row - start: invalid for row, invalid in self.refused.items() if start <= row < end}
         return part
 
+    def repeat(self, packed: FloatArray) -> None:
+        """Put what was answered before in place of what the model says now.
+
+        Args:
+            packed: The answers as `Predictions.packed` has them.
+        """
+        for row, answer in self.repeats.items():
+            packed[row] = packed[answer] if isinstance(answer, int) else answer
+
 
 class Classifier:
     """One model with the histories of the engines that it watches.
@@ -104,7 +135,8 @@ class Classifier:
     def __init__(self, model: Model, engines: int = DEFAULT_ENGINES) -> None:
         signature = model.signature
         self.model = model
-        self.history = History(signature.window, len(signature.fields), engines)
+        answers = packed_columns(signature)
+        self.history = History(signature.window, len(signature.fields), engines, answers, signature.cycle)
         self.parser = TelemetryParser(signature.field_names, signature.cycle)
 
     def score(self, items: Sequence[Asked]) -> list[Answer]:
@@ -115,14 +147,14 @@ class Classifier:
         answers: list[Answer] = []
         for start in range(0, len(items), MAX_BATCH):
             group = items[start : start + MAX_BATCH]
-            answers += self.predict(self.gather(group)).each(group)
+            answers += self._score(group).each(group)
         return answers
 
     def answer(self, items: Iterable[Item]) -> list[Record | InvalidTelemetry]:
         """The same of all kinds of items, as the JSON objects that are sent: a trajectory's is a table."""
         answers: list[Record | InvalidTelemetry] = []
         for group in batches(items, MAX_BATCH):
-            answers += self.predict(self.gather(group)).answers(group)
+            answers += self._score(group).answers(group)
         return answers
 
     def batch(self, rows: int) -> Batch:
@@ -138,8 +170,31 @@ class Classifier:
     def predict(self, batch: Batch) -> Predictions:
         """Ask the model; any thread may, since the histories have no part in it."""
         outputs = self.model.predict(batch.windows)
+        absent = batch.absent
+        if batch.repeats:
+            packed = outputs.packed(absent)
+            batch.repeat(packed)
+            outputs, absent = outputs.unpacked(packed)
         finite = outputs.finite
         unanswered = {} if finite.all() else {row: batch.unanswered(row) for row in np.flatnonzero(~finite).tolist()}
         refused = {**unanswered, **batch.refused}
         labels = outputs.labels(self.model.signature.classes)
-        return Predictions(self.model, batch.engines, batch.cycles, refused, batch.filled, outputs, labels)
+        return Predictions(self.model, batch.engines, batch.cycles, refused, absent, outputs, labels)
+
+    def remember(self, batch: Batch, predictions: Predictions) -> FloatArray:
+        """Remember what was answered to the records of a batch, so that the same reading gets the same answer.
+
+        Returns:
+            float32 [rows, numbers of an answer], what is remembered of each; NaN where there is no answer.
+        """
+        packed = predictions.packed
+        for row in batch.changes:
+            if row not in batch.refused:
+                self.history.remember(batch.engines[row], batch.cycles[row], packed[row])
+        return packed
+
+    def _score(self, group: Sequence[Item]) -> Predictions:
+        batch = self.gather(group)
+        predictions = self.predict(batch)
+        self.remember(batch, predictions)
+        return predictions

@@ -29,7 +29,7 @@ from scoring.signature import (
 # Shipped models have a few MB; on a 32-bit gateway one of 25 MB takes minutes to load.
 MAX_MODEL_BYTES = 64 * 1024 * 1024
 
-_RUL_COLUMNS = 3
+RUL_COLUMNS = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +53,18 @@ class Outputs:
         every = np.concatenate([self.probabilities, self.rul, self.values], axis=1)
         finite: npt.NDArray[np.bool_] = np.isfinite(every).all(axis=1)
         return finite
+
+    def packed(self, absent: npt.NDArray[np.int32]) -> FloatArray:
+        """float32 [engines, columns]: all columns side by side, the last one `absent` [engines]."""
+        return np.concatenate(
+            [self.probabilities, self.rul, self.values, absent[:, np.newaxis].astype(np.float32)], axis=1
+        )
+
+    def unpacked(self, packed: FloatArray) -> tuple[Outputs, npt.NDArray[np.int32]]:
+        """Outputs of the same form, and what is absent, from what `packed` made."""
+        ends = np.cumsum([each.shape[1] for each in (self.probabilities, self.rul, self.values)])
+        probabilities, rul, values, absent = np.split(packed, ends, axis=1)
+        return Outputs(probabilities, rul, values), absent[:, 0].astype(np.int32)
 
     def labels(self, classes: Sequence[str]) -> list[str | None]:
         """The most probable class of each engine; None if there are no classes."""
@@ -117,7 +129,7 @@ class Model:
         if signature.classes:
             expected[self._of_classes] = [len(signature.classes)]
         if signature.interval:
-            expected[RUL] = [_RUL_COLUMNS]
+            expected[RUL] = [RUL_COLUMNS]
         if signature.values:
             expected[VALUES] = [len(signature.values)]
         inputs = {each.name: each.shape[1:] for each in self._session.get_inputs()}

@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from scoring.errors import InvalidTelemetry
 from scoring.items import Asked, Item, size
-from scoring.model import Model, Outputs
+from scoring.model import RUL_COLUMNS, Model, Outputs
 from scoring.prediction import Prediction, label_key, significant, weights_key
-from scoring.signature import FloatArray
+from scoring.signature import FloatArray, Signature
 from scoring.telemetry import CYCLE, ENGINE
 from scoring.trajectory import Trajectory
 
@@ -32,7 +33,7 @@ class Predictions:
         engines: The engine of each window; "" where none is named.
         cycles: The newest cycle of each; 0 for a model that counts no cycles.
         refused: By number, the windows that could not be scored.
-        filled: The share of each window's values that were there, 0 to 1.
+        absent: int32 [rows], how many of each window's values were not there.
         outputs: The model's outputs, a row for each window.
         labels: The most probable class of each; None for a model without classes.
     """
@@ -41,16 +42,24 @@ class Predictions:
     engines: Sequence[str]
     cycles: Sequence[int]
     refused: Mapping[int, InvalidTelemetry]
-    filled: Sequence[float]
+    absent: npt.NDArray[np.int32]
     outputs: Outputs
     labels: Sequence[str | None]
 
     def __len__(self) -> int:
         return len(self.engines)
 
+    @property
+    def packed(self) -> FloatArray:
+        """float32 [rows, numbers of an answer], all that a prediction is made of; NaN where there is none."""
+        packed = self.outputs.packed(self.absent)
+        packed[list(self.refused)] = np.nan
+        return packed
+
     def each(self, items: Iterable[Asked]) -> list[Answer]:
         """The answers to items, if these are what was scored, as they are worked with."""
-        return [self.refused.get(row) or self._prediction(row, item) for row, item in enumerate(items)]
+        filled = self._filled(slice(None))
+        return [self.refused.get(row) or self._prediction(row, item, filled[row]) for row, item in enumerate(items)]
 
     def records(self) -> list[Record | InvalidTelemetry]:
         """The answers as the JSON objects that are sent, as `Prediction.record` makes them, all in one step."""
@@ -100,6 +109,12 @@ class Predictions:
         table |= self._columns(rows)
         return table | {"Model": self.model.signature.name, "ModelVersion": self.model.version}
 
+    def _filled(self, rows: slice) -> list[float]:
+        """The share of each window's values that were there, 0 to 1."""
+        signature = self.model.signature
+        shares: list[float] = (1.0 - self.absent[rows] / (signature.window * len(signature.fields))).tolist()
+        return shares
+
     def _columns(self, rows: slice) -> dict[str, Column]:
         """What is predicted, by key."""
         signature, outputs = self.model.signature, self.outputs
@@ -116,10 +131,10 @@ class Predictions:
             columns["PredictedValues"] = {
                 name: list(map(significant, column)) for name, column in zip(signature.values, values, strict=True)
             }
-        columns["WindowFilled"] = [round(share, 4) for share in self.filled[rows]]
+        columns["WindowFilled"] = [round(share, 4) for share in self._filled(rows)]
         return columns
 
-    def _prediction(self, row: int, item: Asked) -> Prediction:
+    def _prediction(self, row: int, item: Asked, filled: float) -> Prediction:
         signature, outputs = self.model.signature, self.outputs
         probabilities = dict(zip(signature.classes, outputs.probabilities[row].tolist(), strict=True))
         alert = signature.alert
@@ -127,12 +142,17 @@ class Predictions:
             telemetry=item,
             signature=signature,
             version=self.model.version,
-            filled=self.filled[row],
+            filled=filled,
             probabilities=probabilities,
             rul=tuple(outputs.rul[row].tolist()),
             values=dict(zip(signature.values, outputs.values[row].tolist(), strict=True)),
             alert=bool(alert) and probabilities[alert["class"]] >= float(alert.get("threshold", 1.0)),
         )
+
+
+def packed_columns(signature: Signature) -> int:
+    """How many numbers an answer has: the model's outputs, and how much of the window was absent."""
+    return len(signature.classes) + (RUL_COLUMNS if signature.interval else 0) + len(signature.values) + 1
 
 
 def _by_row(columns: Mapping[str, Sequence[Any]]) -> list[Record]:

@@ -39,7 +39,6 @@ class _Scorer:
         with self._lock:
             valid: list[Item] = [item for item in items if not isinstance(item, InvalidTelemetry)]
             scored = iter(self._classifier.answer(valid))
-            self._classifier.history.evicted.clear()
         answers = [item if isinstance(item, InvalidTelemetry) else next(scored) for item in items]
         records = [_error(each) if isinstance(each, InvalidTelemetry) else each for each in answers]
         return records if listed else records[0]

@@ -89,7 +89,6 @@ class Calls:
         if not items:
             return None
         batch = self._classifier.gather(items)
-        self._classifier.history.evicted.clear()
         return self._threads.submit(self._classifier.predict, batch)
 
     def _settle(self, call: _Call) -> None:

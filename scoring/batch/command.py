@@ -95,7 +95,6 @@ def _remember(classifier: Classifier, chunk: Sequence[Numbered]) -> None:
                 except InvalidTelemetry:
                     # It is among the dead letters already.
                     continue
-    history.evicted.clear()
 
 
 class _Progress:

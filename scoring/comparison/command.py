@@ -72,6 +72,5 @@ def _answers(
     while chunk := list(itertools.islice(entries, _CHUNK)):
         checked = [(f"{path}:{entry.number}", item) for path, entry in chunk for item in entry.asked]
         scored = iter(classifier.score([item for _, item in checked if not isinstance(item, InvalidTelemetry)]))
-        classifier.history.evicted.clear()
         for place, item in checked:
             yield place, item if isinstance(item, InvalidTelemetry) else next(scored)

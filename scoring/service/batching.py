@@ -237,17 +237,12 @@ class Batcher:
         if stale:
             request.answers.set_exception(refused(stale))
         else:
-            self._add(request.items, batch)
+            batch.add(request.items, self._classifier.history)
         return not stale
 
     def _stale(self, items: Sequence[Item]) -> dict[int, InvalidTelemetry]:
         records = ((row, item) for row, item in enumerate(items) if isinstance(item, Telemetry))
         return refusals(self._classifier.history, records)
-
-    def _add(self, items: Sequence[Item], batch: Batch) -> None:
-        history = self._classifier.history
-        batch.add(items, history)
-        history.evicted.clear()
 
     def _score_now(self, items: Sequence[Item], rows: int) -> Answers:
         """Score the items of one request.
@@ -259,7 +254,7 @@ class Batcher:
         if stale:
             raise refused(stale)
         batch = self._classifier.batch(rows)
-        self._add(items, batch)
+        batch.add(items, self._classifier.history)
         try:
             return self._answers(self._predict(batch), items)
         except Exception as error:

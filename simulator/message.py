@@ -98,13 +98,16 @@ def from_topic(bag: str, body: bytes, device: str, module: str | None, received:
 
 
 def to_bag(message: Message) -> str:
-    """The property bag with which a message is delivered; `$.cdid` and `$.cmid` name its sender."""
-    pairs = [("$.cdid", message.device)]
+    """The property bag with which a message is delivered; `$.cdid` and `$.cmid` name its sender.
+
+    The hub's own names stand in place of a sender's, but only those that it sets: a device has no `$.cmid`.
+    """
+    bag = dict(message.properties)
+    bag |= {WIRE_NAMES.get(name, name): value for name, value in message.system.items()}
+    bag["$.cdid"] = message.device
     if message.module is not None:
-        pairs.append(("$.cmid", message.module))
-    pairs += [(WIRE_NAMES.get(name, name), value) for name, value in message.system.items()]
-    pairs += message.properties.items()
-    return "&".join(f"{_quoted(name)}={_quoted(value)}" for name, value in pairs)
+        bag["$.cmid"] = message.module
+    return "&".join(f"{_quoted(name)}={_quoted(value)}" for name, value in bag.items())
 
 
 # Names, and most values, come again with every message; the few thousand that do not push each other out.

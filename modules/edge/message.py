@@ -22,17 +22,22 @@ class InputMessage:
         body: The bytes that the sender sent.
         system: System properties by their short names: `mid`, `cid`, `ct`, `ce`, `cdid`, `cmid` and others.
         properties: Application properties.
+        edge_device: The id of the edge device whose hub has handed it over.
     """
 
     input: str
     body: bytes
     system: Mapping[str, str] = field(default_factory=dict)
     properties: Mapping[str, str] = field(default_factory=dict)
+    edge_device: str = ""
 
     @classmethod
     def from_topic(cls, topic: str, body: bytes) -> InputMessage:
-        """Read `devices/{d}/modules/{m}/inputs/{input}/{properties}`; a message without properties lacks the last."""
-        _, _, rest = topic.partition("/inputs/")
+        """Read `devices/{d}/modules/{m}/inputs/{input}/{properties}`; a message without properties lacks the last.
+
+        A name that stands twice has its last value: edgeHub puts its own system properties behind a sender's.
+        """
+        identity, _, rest = topic.partition("/inputs/")
         name, _, encoded = rest.partition("/")
         system: dict[str, str] = {}
         properties: dict[str, str] = {}
@@ -43,7 +48,8 @@ class InputMessage:
                 system[key[2:]] = unquote(value)
             else:
                 properties[key] = unquote(value)
-        return cls(unquote(name), body, system, properties)
+        edge_device = unquote(identity.removeprefix("devices/").partition("/")[0])
+        return cls(unquote(name), body, system, properties, edge_device)
 
     @property
     def device(self) -> str:
@@ -52,8 +58,13 @@ class InputMessage:
 
     @property
     def is_from_module(self) -> bool:
-        """A module sent it, not a leaf device."""
-        return "cmid" in self.system
+        """A module of this edge device sent it, not a leaf device: that one may add any name but has its own id."""
+        return "cmid" in self.system and self.device == self.edge_device
+
+    @property
+    def sender(self) -> str:
+        """Who sent it: a device's id, or a device's and a module's."""
+        return f"{self.device}/{self.system['cmid']}" if self.is_from_module else self.device
 
     @property
     def correlation_id(self) -> str:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from modules.edge.message import InputMessage, OutputMessage
-from scoring.errors import InvalidTelemetry
 from scoring.prediction import Prediction
+from scoring.telemetry import Reason
 
 PREDICTIONS = "predictions"
 ALERTS = "alerts"
@@ -16,40 +16,120 @@ DEADLETTER = "deadletter"
 
 # IoT Hub takes 262,144 bytes with properties; a body that came with fewer properties than we add goes back in parts.
 PART_BYTES = 240_000
+# What replaces a message that edgeHub does not take must not be refused for its size, whatever that hub's limit is.
+BARE_PART_BYTES = 60_000
+# A message is billed by 4 KB: who sends more beside the body than that does not mean it to be copied to each answer.
+MOST_PROPERTY_BYTES = 4_096
+# IoT Hub's limit for message ids, which correlation ids repeat.
+MOST_ID_CHARACTERS = 128
+LEFT_OFF = "propertiesLeftOff"
+CONTINUITY = "continuity"
+_OURS = frozenset({"rulclass", "class", "reason", "detail", "part", LEFT_OFF.lower(), CONTINUITY})
+_BARE = "-bare-"
 _DETAIL_CHARACTERS = 300
 
 
-def prediction(message: InputMessage, answer: Prediction) -> Iterator[OutputMessage]:
-    """What a prediction is sent as: itself, and an alert where the model's threshold is reached."""
+def prediction(message: InputMessage, answer: Prediction, continuity: str = "") -> Iterator[OutputMessage]:
+    """What a prediction is sent as: itself, and an alert where the model's threshold is reached.
+
+    Args:
+        message: What it answers.
+        answer: The prediction.
+        continuity: What is said of the engine's cycles: a jump that was confirmed, or a new life.
+    """
     body = json.dumps(answer.record(), separators=(",", ":")).encode()
-    properties = dict(message.properties)
-    if answer.label is not None:
-        properties["rulClass" if answer.signature.is_of_rul else "class"] = answer.label
+    own = {} if answer.label is None else {"rulClass" if answer.signature.is_of_rul else "class": answer.label}
+    if continuity:
+        own[CONTINUITY] = continuity
+    properties, correlation_id = _passed_on(message, own)
     engine = answer.telemetry.engine
-    yield OutputMessage(PREDICTIONS, body, answer.id, message.correlation_id, engine, properties)
+    yield OutputMessage(PREDICTIONS, body, answer.id, correlation_id, engine, properties)
     if answer.alert:
-        yield OutputMessage(ALERTS, body, f"{answer.id}-alert", message.correlation_id, engine, properties)
+        yield OutputMessage(ALERTS, body, f"{answer.id}-alert", correlation_id, engine, properties)
 
 
-def dead_letter(message: InputMessage, reasons: list[InvalidTelemetry]) -> Iterator[OutputMessage]:
-    """What cannot be scored: the original bytes, with the first reason and how many records have one."""
-    first = reasons[0]
-    detail = first.detail if len(reasons) == 1 else f"{first.detail} (and {len(reasons) - 1} more records)"
-    # A property's value travels in an MQTT topic, in which control characters have no place.
-    detail = "".join(each if each.isprintable() else "?" for each in detail[:_DETAIL_CHARACTERS])
-    properties = {**message.properties, "reason": first.reason, "detail": detail}
+def dead_letter(
+    message: InputMessage, reason: str, detail: str, *, others: int = 0, record: int | None = None
+) -> list[OutputMessage]:
+    """What cannot be scored: the original bytes, with the reason.
+
+    Args:
+        message: The message.
+        reason: Why it cannot be scored, or the first of its records that cannot.
+        detail: The same in words.
+        others: How many other records cannot be scored either.
+        record: Which record it is about, if the others have been answered before it.
+    """
+    if others:
+        detail = f"{detail} (and {others} more records)"
     identity = hashlib.sha256(f"{message.device}\0{message.system.get('mid', '')}\0".encode())
     identity.update(message.body)
-    parts = [message.body[start : start + PART_BYTES] for start in range(0, len(message.body), PART_BYTES)] or [b""]
-    for number, part in enumerate(parts, 1):
-        if len(parts) > 1:
-            properties = {**properties, "part": f"{number}/{len(parts)}"}
-        yield OutputMessage(
-            DEADLETTER,
+    if record is not None:
+        identity.update(f"\0{record}".encode())
+    properties, correlation_id = _passed_on(message, {"reason": reason, "detail": _printable(detail)})
+    return _in_parts(
+        OutputMessage(DEADLETTER, message.body, identity.hexdigest()[:32], correlation_id, message.device, properties),
+        "-",
+        PART_BYTES,
+    )
+
+
+def bare(message: OutputMessage) -> list[OutputMessage]:
+    """What goes in the place of a message that edgeHub does not take: its body, and nothing else of a sender's.
+
+    Nothing goes in the place of one that is bare already.
+    """
+    if _BARE in message.message_id:
+        return []
+    properties = {
+        "reason": Reason.NOT_TAKEN,
+        "detail": f"edgeHub does not take this message of the output {message.output}",
+    }
+    letter = OutputMessage(DEADLETTER, message.body, message.message_id, order=message.order, properties=properties)
+    return _in_parts(letter, _BARE, BARE_PART_BYTES)
+
+
+def _in_parts(letter: OutputMessage, mark: str, size: int) -> list[OutputMessage]:
+    """A dead letter as one message or as several."""
+    parts = [letter.body[start : start + size] for start in range(0, len(letter.body), size)] or [b""]
+    return [
+        OutputMessage(
+            letter.output,
             part,
-            f"{identity.hexdigest()[:32]}-{number}",
-            message.correlation_id,
-            message.device,
-            properties,
+            f"{letter.message_id}{mark}{number}",
+            letter.correlation_id,
+            letter.order,
+            letter.properties if len(parts) == 1 else {**letter.properties, "part": f"{number}/{len(parts)}"},
             "application/octet-stream",
         )
+        for number, part in enumerate(parts, 1)
+    ]
+
+
+def _passed_on(message: InputMessage, own: Mapping[str, str]) -> tuple[dict[str, str], str]:
+    """An answer's properties and its correlation id: the source's own, as far as they are bounded, and ours.
+
+    edgeHub drops a message in which two names differ only in upper and lower case.
+    """
+    properties: dict[str, str] = {}
+    names = set(_OURS)
+    left = MOST_PROPERTY_BYTES
+    for name, value in message.properties.items():
+        size = len(name.encode()) + len(value.encode())
+        if name and name.lower() not in names and size <= left:
+            properties[name] = value
+            names.add(name.lower())
+            left -= size
+    correlation_id = message.correlation_id
+    left_off = len(message.properties) - len(properties)
+    if len(correlation_id) > MOST_ID_CHARACTERS:
+        correlation_id = ""
+        left_off += 1
+    if left_off:
+        properties[LEFT_OFF] = str(left_off)
+    return {**properties, **own}, correlation_id
+
+
+def _printable(detail: str) -> str:
+    """A property's value travels in an MQTT topic, in which control characters have no place."""
+    return "".join(each if each.isprintable() else "?" for each in detail[:_DETAIL_CHARACTERS])

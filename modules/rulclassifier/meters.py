@@ -19,6 +19,7 @@ class Meters:
         self.messages = metrics.counter("messages", "Input messages answered")
         self.predictions = metrics.counters("predictions", "Predictions made", "rul_class")
         self.dead_letters = metrics.counters("dead_letters", "Messages that could not be scored", "reason")
+        self.new_lives = metrics.counter("new_lives", "Engines that were replaced by others under their ids")
         self.scoring = metrics.histogram(
             "scoring_seconds", "One call of the model, for all that waited", _SCORING_SECONDS
         )

@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import sqlite3
 import threading
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
-from modules.edge.journal import Entry, HistoryChanges, Journal, JournalError
-from modules.edge.message import OutputMessage
+from modules.edge.journal import Entry, Journal, JournalBrokenError, JournalError, Outgoing, Settlement
 from modules.edge.outbox import Outbox
 from modules.rulclassifier import answers
+from modules.rulclassifier.continuity import CONFIRM_SECONDS, JUMP, Continuity, Ticket
+from modules.rulclassifier.memory import Memory
 from modules.rulclassifier.meters import Meters
+from modules.rulclassifier.part import Outcome, Part
+from modules.rulclassifier.task import Task
 from scoring.classifier import MAX_BATCH, Classifier
 from scoring.errors import InvalidTelemetry
-from scoring.telemetry import Reason, Sender, Telemetry
+from scoring.telemetry import ENGINE, Reason, Sender, Telemetry
 
 log = logging.getLogger(__name__)
 
@@ -25,12 +30,45 @@ ATTEMPTS = 3
 IDLE_SECONDS = 0.5
 # After the disk refused: often enough to be back soon, seldom enough not to wear anything.
 RETRY_SECONDS = 5.0
+# How soon it is seen that edgeHub has taken something from a full outbox.
+ROOM_SECONDS = 0.1
+# What a prediction and its alert take at most: twice what is passed on of a sender's properties, and the bodies.
+_ANSWERS_BYTES = 12_000
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What becomes of readings that are not what is expected.
+
+    Attributes:
+        jump: How many cycles a reading may be ahead without being held back.
+        confirm_seconds: How long one is held back.
+        unnamed_is_device: A module's reading that names no engine is one of the edge device itself.
+    """
+
+    jump: int = JUMP
+    confirm_seconds: float = CONFIRM_SECONDS
+    unnamed_is_device: bool = False
+
+
+DEFAULT_RULES = Rules()
+
+
+class _Stopped(Exception):  # noqa: N818 - no error: the process ends
+    pass
 
 
 class Processor(threading.Thread):
     """The one thread in which messages are parsed, scored and settled."""
 
-    def __init__(self, journal: Journal, classifier: Classifier, meters: Meters, outbox: Outbox) -> None:
+    def __init__(
+        self,
+        journal: Journal,
+        classifier: Classifier,
+        meters: Meters,
+        outbox: Outbox,
+        rules: Rules = DEFAULT_RULES,
+    ) -> None:
         """Prepare the thread.
 
         Args:
@@ -38,14 +76,28 @@ class Processor(threading.Thread):
             classifier: Scores them; its histories are filled from the journal here.
             meters: Count what is done.
             outbox: Told what is to be sent, and asked what was.
+            rules: What becomes of readings that are not what is expected.
         """
         super().__init__(name="processor", daemon=True)
+        self.settled = 0
+        """How many messages have been settled since the start."""
+        self.dead_letters = 0
+        """How many of them have been dead-lettered."""
+        self.trouble: str | None = None
+        """Why nothing can be scored; None while it can."""
+        self.waits_for_room = False
+        """Whether the outbox is full, and edgeHub has to take something first."""
+        signature = classifier.model.signature
+        self.continuity = Continuity(classifier.history, rules.jump, rules.confirm_seconds)
         self._journal = journal
         self._classifier = classifier
         self._meters = meters
         self._outbox = outbox
-        self.settled = 0
-        """How many messages have been settled since the start."""
+        self._unnamed_is_device = rules.unnamed_is_device
+        self._memory = Memory(journal, ",".join(signature.field_names), classifier.model.version, classifier.history)
+        self._rows = max(1, min(MAX_BATCH, journal.reserve // _ANSWERS_BYTES))
+        self._sent: list[Outgoing] = []
+        self._reasons: dict[str, int] = {}
         self._stopping = threading.Event()
         self._failure: BaseException | None = None
         self._restore()
@@ -74,109 +126,249 @@ class Processor(threading.Thread):
                     self._process_next()
                 else:
                     self._clear_sent()
+                    self._journal.tidy()
+                self._give_up_overdue()
+        except _Stopped:
+            return
         except BaseException as error:
             self._failure = error
             raise
 
     def _process_next(self) -> None:
-        entries = self._journal.take(MAX_BATCH)
+        entries = self._take()
+        if len(entries) == 1 and self._journal.is_leftover(entries[0]):
+            self._process_alone(entries[0])
+        else:
+            self._process_together(entries)
+
+    def _take(self) -> list[Entry]:
         try:
-            if len(entries) == 1 and self._journal.is_leftover(entries[0]):
-                self._process_alone(entries[0])
-            else:
-                self._process_together(entries)
-        except JournalError as error:
-            log.error("%s; trying again in %g s", error, RETRY_SECONDS)
+            return self._journal.take(MAX_BATCH, self._journal.reserve // 4)
+        except JournalBrokenError:
+            raise
+        except JournalError:
             self._stopping.wait(RETRY_SECONDS)
+            return []
 
     def _process_together(self, entries: Sequence[Entry]) -> None:
         try:
-            replies = self._reply(entries)
-        except Exception:
+            self._process(entries)
+        except (_Stopped, JournalError):
+            raise
+        except Exception as error:
             log.exception("scoring %d messages raised; trying each alone", len(entries))
+            self.trouble = f"scoring raises: {error}"
+            self._restore()
             for entry in entries:
                 self._process_alone(entry)
-        else:
-            self._settle(entries, *replies)
 
     def _process_alone(self, entry: Entry) -> None:
         """Score one message that may be poison: each attempt is counted on disk before it is made."""
         for attempt in range(entry.attempts + 1, ATTEMPTS + 1):
-            self._journal.begin(entry)
-            try:
-                replies = self._reply([entry])
-            except Exception:
-                log.exception("scoring message %d raised, attempt %d of %d", entry.seq, attempt, ATTEMPTS)
-            else:
-                self._settle([entry], *replies)
+            # Parts of it may have been settled since it was taken, or all of it.
+            rest = self._journal.entry(entry.seq)
+            if rest is None or rest.waits:
                 return
-        poison = InvalidTelemetry(Reason.SCORING_FAILED, f"scoring it failed {ATTEMPTS} times")
-        self._settle([entry], self._dead_letter(entry, [poison]), [])
+            self._begin(entry)
+            try:
+                self._process([rest])
+            except (_Stopped, JournalError):
+                raise
+            except Exception as error:
+                log.exception("scoring message %d raised, attempt %d of %d", entry.seq, attempt, ATTEMPTS)
+                self.trouble = f"scoring raises: {error}"
+                self._restore()
+            else:
+                return
+        rest = self._journal.entry(entry.seq)
+        if rest is not None:
+            self._settle_poison(rest)
 
-    def _reply(self, entries: Sequence[Entry]) -> tuple[list[OutputMessage], list[Telemetry]]:
-        """Answers to messages in their order, and the records that entered the histories."""
-        parsed = [self._parse(entry) for entry in entries]
-        valid = [record for records in parsed for record in records if isinstance(record, Telemetry)]
+    def _begin(self, entry: Entry) -> None:
+        while True:
+            try:
+                self._journal.begin(entry)
+            except JournalBrokenError:
+                raise
+            except JournalError:
+                self._wait(RETRY_SECONDS)
+            else:
+                return
+
+    def _settle_poison(self, entry: Entry) -> None:
+        detail = f"scoring it failed {ATTEMPTS} times"
+        letters = answers.dead_letter(entry.message, Reason.SCORING_FAILED, detail)
+        held = self.continuity.drop(entry.seq)
+        self._settle(Settlement([entry], (), letters, lambda connection: self._memory.write_held(connection, [], held)))
+        self._count(Outcome(dead=[(Reason.SCORING_FAILED, detail, entry.message.sender)]), messages=1)
+
+    def _process(self, entries: Sequence[Entry]) -> None:
+        """Score messages and settle them, in as many parts as their records need."""
+        part = self._part()
+        for entry in entries:
+            task = Task.of(entry, self._parse(entry))
+            while not task.is_whole:
+                if part.is_full:
+                    self._finish(part)
+                    part = self._part()
+                part.take(task)
+            part.end(task)
+        self._finish(part)
+
+    def _part(self) -> Part:
+        return Part(self._classifier, self.continuity, self._journal.entry, self._rows)
+
+    def _finish(self, part: Part) -> None:
+        """Score a part and settle it."""
         started = time.perf_counter()
-        scored = iter(self._classifier.score(valid))
+        outcome = part.score()
         self._meters.scoring.observe(time.perf_counter() - started)
-        replies: list[OutputMessage] = []
-        for entry, records in zip(entries, parsed, strict=True):
-            refused = []
-            for record in records:
-                answer = next(scored) if isinstance(record, Telemetry) else record
-                if isinstance(answer, InvalidTelemetry):
-                    refused.append(answer)
-                else:
-                    self._meters.predictions(answer.label or "").inc()
-                    replies += answers.prediction(entry.message, answer)
-            if refused:
-                replies += self._dead_letter(entry, refused)
-        return replies, valid
+        waiting = self.continuity.messages
+        done: list[Entry] = []
+        progress: list[tuple[Entry, str, bool]] = []
+        for task in part.tasks.values():
+            if task not in part.whole:
+                progress.append((task.entry, task.progress, False))
+            elif task.entry.seq in waiting:
+                progress.append((task.entry, task.progress, True))
+            else:
+                done.append(task.entry)
+        done += self._no_longer_waiting(part, waiting)
 
-    def _parse(self, entry: Entry) -> list[Telemetry | InvalidTelemetry]:
-        message = entry.message
+        def write(connection: sqlite3.Connection) -> None:
+            self._memory.write(connection, outcome.changes)
+            self._memory.write_held(connection, part.held, part.released)
+
+        self._settle(Settlement(done, progress, outcome.messages, write))
+        self.trouble = None
+        self._count(outcome, len(part.whole))
+
+    def _no_longer_waiting(self, part: Part, waiting: set[int]) -> list[Entry]:
+        """Messages that have waited for records alone which have all been answered now."""
+        released = {seq for seq, _ in part.released} - part.tasks.keys() - waiting
+        entries = (self._journal.entry(seq) for seq in sorted(released))
+        return [each for each in entries if each is not None]
+
+    def _give_up_overdue(self) -> None:
+        """Answer what has been held back for too long, or all of it where the journal fills up with it."""
+        if not len(self.continuity):
+            return
+        is_filling = self._journal.inbox_bytes > (self._journal.limit - self._journal.reserve) // 2
+        overdue = self.continuity.give_up() if is_filling else self.continuity.overdue()
+        for start in range(0, len(overdue), self._rows):
+            part = self._part()
+            part.give_up(overdue[start : start + self._rows])
+            self._finish(part)
+
+    def _parse(self, entry: Entry) -> Sequence[Telemetry | InvalidTelemetry]:
         try:
-            return self._classifier.parser.parse(message.body, Sender(message.device, message.is_from_module))
+            return self._classifier.parser.parse(entry.message.body, self._sender(entry))
         except InvalidTelemetry as invalid:
             return [invalid]
 
-    def _dead_letter(self, entry: Entry, reasons: list[InvalidTelemetry]) -> list[OutputMessage]:
-        self._meters.dead_letters(reasons[0].reason).inc()
-        return list(answers.dead_letter(entry.message, reasons))
+    def _sender(self, entry: Entry) -> Sender:
+        """Who speaks for which engine: a device for itself, a module for any, or for the one that its message names.
 
-    def _settle(self, entries: Sequence[Entry], replies: list[OutputMessage], records: list[Telemetry]) -> None:
-        sent = self._outbox.take_acknowledged()
-        added = self._journal.settle(entries, replies, self._history_changes(records), sent)
+        Raises:
+            InvalidTelemetry: A device's message names another engine.
+        """
+        message = entry.message
+        named = message.properties.get(ENGINE)
+        if not message.is_from_module:
+            if named not in {None, message.device}:
+                raise InvalidTelemetry(
+                    Reason.FOREIGN_ENGINE,
+                    f"the message's property {ENGINE} names {named[:40]!r}, its sender speaks for "
+                    f"{message.device!r} only",
+                    ENGINE,
+                )
+            return Sender(message.device, name=message.sender)
+        if named:
+            return Sender(named, name=message.sender)
+        unnamed = message.device if self._unnamed_is_device else ""
+        return Sender(unnamed, is_module=True, name=message.sender)
+
+    def _settle(self, settlement: Settlement) -> None:
+        """Settle, as soon as the disk takes it and there is room for the answers.
+
+        Raises:
+            JournalBrokenError: The file is damaged; the next start saves what can be read of it.
+        """
+        while True:
+            self._sent += self._outbox.take_acknowledged()
+            whole = replace(settlement, sent=self._sent)
+            try:
+                if self._journal.has_room(whole):
+                    added = self._journal.settle(whole)
+                    break
+                self.waits_for_room = True
+                self._journal.sent(self._sent)
+                self._sent = []
+                self._wait(ROOM_SECONDS)
+            except JournalBrokenError:
+                raise
+            except JournalError:
+                self._wait(RETRY_SECONDS)
+        self.waits_for_room = False
+        self._sent = []
         self._outbox.offer(added)
-        self._classifier.history.evicted.clear()
-        self._meters.messages.inc(len(entries))
-        self.settled += len(entries)
+
+    def _wait(self, seconds: float) -> None:
+        if self._stopping.wait(seconds):
+            raise _Stopped
+
+    def _count(self, outcome: Outcome, messages: int) -> None:
+        """Count what has been settled, once."""
+        for label in outcome.labels:
+            self._meters.predictions(label).inc()
+        self._meters.messages.inc(messages)
+        self._meters.new_lives.inc(outcome.new_lives)
+        self.settled += messages
+        for reason, detail, sender in outcome.dead:
+            self._meters.dead_letters(reason).inc()
+            self.dead_letters += 1
+            count = self._reasons[reason] = self._reasons.get(reason, 0) + 1
+            # The first, the tenth, the hundredth: seen at once, and never a flood.
+            if str(count).strip("0") == "1":
+                log.warning("dead letter %d because of %s, from %s: %s", count, reason, sender, detail)
 
     def _clear_sent(self) -> None:
         """Where no settlement takes it along: take what was sent out of the journal."""
-        sent = self._outbox.take_acknowledged()
-        if sent:
+        self._sent += self._outbox.take_acknowledged()
+        if self._sent:
             try:
-                self._journal.sent(sent)
+                self._journal.sent(self._sent)
+            except JournalBrokenError:
+                raise
             except JournalError as error:
-                log.error("%s; %d messages will be sent again after a restart", error, len(sent))
-
-    def _history_changes(self, records: list[Telemetry]) -> HistoryChanges:
-        history = self._classifier.history
-        rows = []
-        spans = {}
-        for record in records:
-            newest = history.newest(record.engine)
-            # Gone again within this batch, or the life of an engine that has begun anew since.
-            if newest is None or not newest - history.window < record.cycle <= newest:
-                continue
-            spans[record.engine] = (record.engine, newest - history.window + 1, newest)
-            rows.append((record.engine, record.cycle, record.values.tobytes()))
-        return HistoryChanges(rows, list(spans.values()), list(history.evicted))
+                log.debug("%s; %d messages will be sent again after a restart", error, len(self._sent))
+            else:
+                self._sent = []
 
     def _restore(self) -> None:
-        signature = self._classifier.model.signature
-        rows = self._journal.history(",".join(signature.field_names))
-        self._classifier.history.restore(rows)
-        log.info("restored the histories of %d engines", len(self._classifier.history))
+        """Remember what is on disk, and nothing else."""
+        self._memory.restore()
+        self.continuity.give_up()
+        parsed: dict[int, Sequence[Telemetry | InvalidTelemetry]] = {}
+        lost: list[tuple[int, int]] = []
+        for seq, number, since in self._memory.held():
+            if seq not in parsed:
+                entry = self._journal.entry(seq)
+                parsed[seq] = self._parse(entry) if entry else []
+            record = parsed[seq][number] if number < len(parsed[seq]) else None
+            if isinstance(record, Telemetry):
+                self.continuity.hold(Ticket(seq, number, since, record))
+            else:
+                lost.append((seq, number))
+        if lost:
+            with self._journal.memory() as connection:
+                self._memory.write_held(connection, [], lost)
+        self._wake()
+
+    def _wake(self) -> None:
+        """Take up messages that wait for records of which the note is lost; each record has its answer, or another."""
+        waiting = set(self._journal.waiting()) - self.continuity.messages
+        found = (self._journal.entry(seq) for seq in sorted(waiting))
+        entries = [each for each in found if each is not None]
+        if entries:
+            self._journal.settle(Settlement(progress=[(each, "", False) for each in entries]))

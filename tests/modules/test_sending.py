@@ -2,7 +2,7 @@ import asyncio
 
 import pytest
 
-from modules.edge.journal import HistoryChanges, Journal, Outgoing
+from modules.edge.journal import Journal, Outgoing, Settlement
 from modules.edge.message import OutputMessage
 from modules.edge.outbox import PAGE, Outbox
 from modules.edge.sender import IN_FLIGHT, SUBMITTED, Sender
@@ -101,7 +101,7 @@ def journal(tmp_path):
 
 
 def fill(journal: Journal, messages: list[OutputMessage]) -> list[Outgoing]:
-    return journal.settle([], messages, HistoryChanges())
+    return journal.settle(Settlement(answers=messages))
 
 
 async def running(outbox: Outbox, journal: Journal, done) -> None:

@@ -1,0 +1,30 @@
+"""Rows that know whether they are still what was written: each carries a checksum of its other columns."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Sequence
+
+Column = int | float | bytes | str
+
+
+class DamagedRow(Exception):  # noqa: N818 - a state of the disk, no fault of the program
+    """A row is not what was written."""
+
+
+def checksum(*columns: Column) -> int:
+    """CRC-32 of columns, with a byte between them."""
+    return zlib.crc32(b"\0".join([each if type(each) is bytes else str(each).encode() for each in columns]))
+
+
+def checked(row: Sequence[object], kinds: Sequence[type]) -> None:
+    """Check the columns of a row, whose last one is the checksum of those before it.
+
+    Raises:
+        DamagedRow: A column is of another type than was written, or the checksum differs.
+    """
+    for column, kind in zip(row, kinds, strict=True):
+        if type(column) is not kind:
+            raise DamagedRow(f"a column is {type(column).__name__}, {kind.__name__} was written")
+    if checksum(*row[:-1]) != row[-1]:  # type: ignore[arg-type]
+        raise DamagedRow("its checksum is another")

@@ -1,0 +1,196 @@
+"""What is scored in one call of the model and settled in one transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from modules.edge.journal import Entry
+from modules.edge.message import InputMessage, OutputMessage
+from modules.rulclassifier import answers
+from modules.rulclassifier.continuity import MOST_OF_ENGINE, Continuity, Ticket
+from modules.rulclassifier.task import Task
+from scoring.classifier import Batch, Classifier
+from scoring.errors import InvalidTelemetry
+from scoring.history import Change, Kept
+from scoring.predictions import Answer, Predictions
+from scoring.signature import FloatArray
+from scoring.telemetry import Reason, Telemetry
+
+# More may come in the step that fills a part: what was held back until then.
+ROOM = MOST_OF_ENGINE + 1
+
+CONFIRMED_JUMP = "confirmed_jump"
+NEW_LIFE = "new_life"
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What a part comes to.
+
+    Attributes:
+        messages: Answers, in order.
+        changes: What has changed in the histories, in order.
+        labels: The class of each prediction; "" where there is none.
+        dead: Reason, detail and sender of each message that is dead-lettered.
+        new_lives: How many engines were replaced.
+    """
+
+    messages: list[OutputMessage] = field(default_factory=list)
+    changes: list[Change] = field(default_factory=list)
+    labels: list[str] = field(default_factory=list)
+    dead: list[tuple[str, str, str]] = field(default_factory=list)
+    new_lives: int = 0
+
+
+class Part:
+    """Records on their way into one call of the model, and the messages that they end."""
+
+    def __init__(
+        self, classifier: Classifier, continuity: Continuity, read: Callable[[int], Entry | None], rows: int
+    ) -> None:
+        """Begin a part.
+
+        Args:
+            classifier: Scores.
+            continuity: Holds records back.
+            read: Reads a message that waits in the inbox for its records.
+            rows: How many records it takes.
+        """
+        self.held: list[Ticket] = []
+        """Records that are held back from now on."""
+        self.released: list[tuple[int, int]] = []
+        """Message and number of records that were held back, and are answered now."""
+        self.tasks: dict[int, Task] = {}
+        """The messages whose records it takes, by their place."""
+        self.whole: list[Task] = []
+        """Those that it has taken to their end."""
+        self._classifier = classifier
+        self._continuity = continuity
+        self._read = read
+        self._rows = rows
+        self._batch: Batch = classifier.batch(rows + ROOM)
+        self._tickets: list[Ticket] = []
+        self._notes: dict[int, str] = {}
+        # What is to be answered, in order: a row of the batch, a record that is given up, a message at its end.
+        self._steps: list[int | Ticket | Task] = []
+        self._ended: set[Task] = set()
+
+    @property
+    def is_full(self) -> bool:
+        """Whether it takes no more."""
+        return len(self._tickets) >= self._rows
+
+    def take(self, task: Task) -> None:
+        """Take the next record of a message."""
+        self.tasks[task.entry.seq] = task
+        record = task.records[task.done]
+        if isinstance(record, InvalidTelemetry):
+            task.refuse(record)
+        else:
+            self._admit(self._continuity.ticket(task.entry.seq, task.done, record))
+        task.done += 1
+
+    def end(self, task: Task) -> None:
+        """Note that a message has no more records."""
+        self.tasks[task.entry.seq] = task
+        self.whole.append(task)
+        self._steps.append(task)
+
+    def give_up(self, tickets: Sequence[Ticket]) -> None:
+        """Take records that nothing has confirmed."""
+        self._steps += tickets
+        self.released += [(each.seq, each.number) for each in tickets]
+
+    def score(self) -> Outcome:
+        """Score what it has taken, and make the answers in the order in which it was taken."""
+        outcome = Outcome()
+        scored: list[Answer] = []
+        if self._tickets:
+            predictions = self._classifier.predict(self._batch)
+            scored = predictions.each([each.record for each in self._tickets])
+            self._remember(predictions, scored, outcome)
+        for step in self._steps:
+            if isinstance(step, Task):
+                self._end(step, outcome)
+            elif isinstance(step, Ticket):
+                self._refuse(step, _unconfirmed(step.record), outcome)
+            else:
+                self._answer(step, scored[step], outcome)
+        return outcome
+
+    def _admit(self, ticket: Ticket) -> None:
+        admission = self._continuity.admit(ticket)
+        self.give_up(admission.given_up)
+        if admission.held:
+            self.held.append(ticket)
+        for each in admission.admitted:
+            self._insert(each, is_released=each is not ticket)
+        for each in self._continuity.caught_up(ticket.record.engine):
+            self._insert(each, is_released=True)
+
+    def _insert(self, ticket: Ticket, *, is_released: bool) -> None:
+        if is_released:
+            self.released.append((ticket.seq, ticket.number))
+            self._notes[len(self._tickets)] = CONFIRMED_JUMP
+        self._steps.append(len(self._tickets))
+        self._tickets.append(ticket)
+        self._batch.add([ticket.record], self._classifier.history)
+
+    def _remember(self, predictions: Predictions, scored: Sequence[Answer], outcome: Outcome) -> None:
+        packed = self._classifier.remember(self._batch, predictions)
+        for row, answer in enumerate(scored):
+            known = None if isinstance(answer, InvalidTelemetry) else packed[row]
+            outcome.changes += (_answered(each, known) for each in self._batch.changes[row])
+
+    def _answer(self, row: int, answer: Answer, outcome: Outcome) -> None:
+        ticket = self._tickets[row]
+        if isinstance(answer, InvalidTelemetry):
+            self._refuse(ticket, answer, outcome)
+            return
+        note = self._notes.get(row, "")
+        if row in self._batch.replaced:
+            note = NEW_LIFE
+            outcome.new_lives += 1
+        message = self._message(ticket)
+        if message is not None:
+            outcome.labels.append(answer.label or "")
+            outcome.messages += answers.prediction(message, answer, note)
+
+    def _end(self, task: Task, outcome: Outcome) -> None:
+        self._ended.add(task)
+        letters = task.dead_letter()
+        if letters:
+            outcome.messages += letters
+            outcome.dead.append((task.reason, task.detail, task.entry.message.sender))
+
+    def _refuse(self, ticket: Ticket, invalid: InvalidTelemetry, outcome: Outcome) -> None:
+        """Refuse a record: with its message, or by itself, where the others of its message have been answered."""
+        task = self.tasks.get(ticket.seq)
+        if task is not None and task not in self._ended:
+            task.refuse(invalid)
+            return
+        message = self._message(ticket)
+        if message is not None:
+            outcome.messages += answers.dead_letter(message, invalid.reason, invalid.detail, record=ticket.number)
+            outcome.dead.append((invalid.reason, invalid.detail, message.sender))
+
+    def _message(self, ticket: Ticket) -> InputMessage | None:
+        task = self.tasks.get(ticket.seq)
+        if task is not None:
+            return task.entry.message
+        entry = self._read(ticket.seq)
+        # Damaged since, and put aside with a line in the log.
+        return None if entry is None else entry.message
+
+
+def _unconfirmed(record: Telemetry) -> InvalidTelemetry:
+    return InvalidTelemetry(
+        Reason.UNCONFIRMED_JUMP,
+        f"cycle {record.cycle} of {record.engine} is far ahead, and no reading has confirmed it",
+    )
+
+
+def _answered(change: Change, answer: FloatArray | None) -> Change:
+    """A change with what was answered to it, if that was not known when it was made."""
+    return change._replace(answer=answer) if isinstance(change, Kept) and change.answer is None else change

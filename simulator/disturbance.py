@@ -19,6 +19,11 @@ class Disturbance:
         delay: seconds between a message's storing and its acknowledgement.
         token_life: seconds after which any token counts as expired.
         skew: seconds that the hub's clock is ahead.
+        report_status: with which status every report is answered, instead of being kept.
+        silent_twin: clients whose twin requests, reads and reports, are never answered.
+        twin_delay: seconds after which a request to read a twin is answered.
+        garbled_twin: with which bytes a request to read a twin is answered.
+        choke: on a message that holds these bytes, its sender's connection is closed.
     """
 
     refuse: set[str] = field(default_factory=set)
@@ -26,6 +31,11 @@ class Disturbance:
     delay: float = 0.0
     token_life: float | None = None
     skew: float = 0.0
+    report_status: int | None = None
+    silent_twin: set[str] = field(default_factory=set)
+    twin_delay: float = 0.0
+    garbled_twin: bytes | None = None
+    choke: bytes | None = None
 
     def now(self) -> float:
         """The hub's idea of the time, in unix seconds."""
@@ -38,6 +48,14 @@ class Disturbance:
     def withholds(self, name: str) -> bool:
         """Whether a client gets no acknowledgements."""
         return bool(self.withhold & {name, ALL})
+
+    def silences(self, name: str) -> bool:
+        """Whether a client's twin requests get no answer."""
+        return bool(self.silent_twin & {name, ALL})
+
+    def chokes(self, topic: str, body: bytes) -> bool:
+        """Whether the hub closes the connection on a message."""
+        return self.choke is not None and (self.choke in body or self.choke in topic.encode())
 
     def clear(self) -> None:
         """End all of these."""

@@ -58,6 +58,26 @@ class Faults:
         """Refuse a client's credentials when it connects next."""
         self._hub.disturbance.refuse.add(client)
 
+    def choke(self, text: str) -> None:
+        """Close a connection on every message that holds a text in its body or topic."""
+        self._hub.disturbance.choke = text.encode()
+
+    def answer_reports(self, status: int) -> None:
+        """Answer every report of properties with a status, such as 429, and keep nothing of it."""
+        self._hub.disturbance.report_status = status
+
+    def silence_twin(self, client: str = ALL) -> None:
+        """Never answer a client that reads its twin or reports."""
+        self._hub.disturbance.silent_twin.add(client)
+
+    def delay_twin(self, seconds: float) -> None:
+        """Answer whoever reads its twin only so much later."""
+        self._hub.disturbance.twin_delay = seconds
+
+    def garble_twin(self, text: str) -> None:
+        """Answer whoever reads its twin with a text, in place of the twin."""
+        self._hub.disturbance.garbled_twin = text.encode()
+
     def skew(self, seconds: float) -> None:
         """Set the hub's clock ahead (or, with a negative number, back)."""
         self._hub.disturbance.skew = seconds

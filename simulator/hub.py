@@ -416,6 +416,9 @@ class Hub:
         topic = packet.topic
         events = f"{identity.resource}/messages/events"
         if topic == events or topic.startswith(events + "/"):
+            if self.disturbance.chokes(topic, packet.body):
+                text = "the fault `choke` is on"
+                raise ProtocolError(text)
             message = from_topic(
                 topic[len(events) + 1 :], packet.body, identity.device, identity.module, self.disturbance.now()
             )
@@ -478,16 +481,32 @@ class Hub:
     # Twins and methods
 
     def _answer_twin(self, connection: Connection, identity: Identity, topic: str) -> None:
+        if self.disturbance.silences(identity.module or identity.device):
+            return
         request = parse_properties(topic[len(TWIN_GET) :]).get("$rid", "")
-        twin = self.upstream.edge_twin(identity.client_id).document()
-        connection.send_control(f"$iothub/twin/res/200/?$rid={request}", json.dumps(twin).encode())
+        answer = self.disturbance.garbled_twin
+        if answer is None:
+            answer = json.dumps(self.upstream.edge_twin(identity.client_id).document()).encode()
+        answer_topic = f"$iothub/twin/res/200/?$rid={request}"
+        if self.disturbance.twin_delay:
+            # What is read late is as old as the request.
+            loop = asyncio.get_running_loop()
+            loop.call_later(self.disturbance.twin_delay, connection.send_control, answer_topic, answer)
+        else:
+            connection.send_control(answer_topic, answer)
 
     def _report_twin(self, connection: Connection, identity: Identity, topic: str, body: bytes) -> None:
+        if self.disturbance.silences(identity.module or identity.device):
+            return
         request = parse_properties(topic[len(TWIN_REPORT) :]).get("$rid", "")
 
         def done(version: int) -> None:
             connection.send_control(f"$iothub/twin/res/204/?$rid={request}&$version={version}", b"")
 
+        status = self.disturbance.report_status
+        if status is not None:
+            connection.send_control(f"$iothub/twin/res/{status}/?$rid={request}", b"")
+            return
         try:
             self.upstream.report(identity.client_id, parse_patch(body), done)
         except TwinError as error:

@@ -15,8 +15,9 @@ Written for exactly the versions below; `check` refuses any other.
 from __future__ import annotations
 
 import asyncio
+import re
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from importlib.metadata import version
 from typing import Any
 
@@ -24,12 +25,19 @@ from azure.iot.device import Message
 from azure.iot.device.aio import IoTHubModuleClient
 from azure.iot.device.common.mqtt_transport import MQTTTransport
 from azure.iot.device.constant import TELEMETRY_MESSAGE_SIZE_LIMIT
+from azure.iot.device.exceptions import ClientError, ServiceError
 from azure.iot.device.iothub.pipeline import constant, mqtt_topic_iothub
 from paho.mqtt import client as paho
 
 VERSIONS = {"azure-iot-device": "2.14.0", "paho-mqtt": "1.6.1"}
 
-FEATURES = (constant.INPUT_MSG, constant.TWIN, constant.TWIN_PATCHES)
+# What edgeHub takes of a packet behind its fixed header: topic and body, their length and the packet's number.
+PACKET_BYTES = TELEMETRY_MESSAGE_SIZE_LIMIT
+PACKET_OVERHEAD = 4
+# MQTT writes a topic's length in two bytes.
+TOPIC_BYTES = 65_535
+# Where neither paho nor a hub tells a topic from a filter.
+WILDCARDS = "+#"
 
 Take = Callable[[str, bytes], bool]
 """Called with an input's topic and body, in the network thread; True once it is stored."""
@@ -37,6 +45,18 @@ Take = Callable[[str, bytes], bool]
 
 class UnknownSdkError(Exception):
     """The installed SDK is not the one whose private parts this module knows."""
+
+
+class TwinRefusedError(Exception):
+    """The hub has answered a request about the twin by a status that is no success.
+
+    Attributes:
+        status: The status: 4xx refuses what was asked, 429 and 5xx ask for patience.
+    """
+
+    def __init__(self, status: int) -> None:
+        super().__init__(f"the hub answered with status {status}")
+        self.status = status
 
 
 def check() -> None:
@@ -95,14 +115,14 @@ async def send(client: IoTHubModuleClient, message: Message, output: str) -> Non
     """Send a message to one of the module's outputs; returns once edgeHub has acknowledged it.
 
     Raises:
-        ValueError: It is larger than IoT Hub takes.
+        ValueError: It can never be sent: it is larger than IoT Hub takes, or its properties than a topic, or edgeHub
+            would close the connection on it.
         Exception: The SDK's errors where the client is not connected, or loses its connection before the answer.
     """
-    if message.get_size() > TELEMETRY_MESSAGE_SIZE_LIMIT:
-        raise ValueError(f"it has {message.get_size()} bytes, IoT Hub takes {TELEMETRY_MESSAGE_SIZE_LIMIT}")
     stage = _mqtt_stage(client)
     message.output_name = output
     topic = _topic(stage.nucleus.pipeline_configuration, message)
+    _check_size(topic, message.data)
     loop = asyncio.get_running_loop()
     answered: asyncio.Future[None] = loop.create_future()
 
@@ -128,10 +148,70 @@ def is_alive(client: IoTHubModuleClient) -> bool:
     return thread is not None and thread.is_alive()
 
 
-async def enable_features(client: IoTHubModuleClient) -> None:
-    """Subscribe to inputs and twin, without the setters' blocking wait for the hub's answer."""
-    for feature in FEATURES:
-        await client._enable_feature(feature)
+async def subscribe_inputs(client: IoTHubModuleClient) -> None:
+    """Subscribe to inputs, without the setter's blocking wait for the hub's answer."""
+    await client._enable_feature(constant.INPUT_MSG)
+
+
+async def subscribe_twin(client: IoTHubModuleClient) -> None:
+    """Subscribe to the twin's answers and patches, without the setter's blocking wait for the hub's answer."""
+    for feature in (constant.TWIN, constant.TWIN_PATCHES):
+        if not client._mqtt_pipeline.feature_enabled[feature]:
+            await client._enable_feature(feature)
+
+
+async def read_twin(client: IoTHubModuleClient) -> Any:  # noqa: ANN401 - whatever the hub has answered
+    """The twin as the hub has answered it; where that is not JSON, the SDK never returns.
+
+    Raises:
+        TwinRefusedError: The hub refused.
+        Exception: The SDK's errors where the connection is lost.
+    """
+    try:
+        return await client.get_twin()
+    except ClientError as error:
+        refusal = _refusal(error)
+        if refusal is None:
+            raise
+        raise refusal from error
+
+
+async def report(client: IoTHubModuleClient, properties: Mapping[str, Any]) -> None:
+    """Patch the reported properties; returns once the hub has taken them.
+
+    Raises:
+        TwinRefusedError: The hub refused.
+        Exception: The SDK's errors where the connection is lost.
+    """
+    try:
+        await client.patch_twin_reported_properties(dict(properties))
+    except ClientError as error:
+        refusal = _refusal(error)
+        if refusal is None:
+            raise
+        raise refusal from error
+
+
+def _refusal(error: ClientError) -> TwinRefusedError | None:
+    """The status behind the SDK's "Unexpected failure": it stands in the words of the cause and nowhere else."""
+    found = re.search(r"returned status (\d+)", str(error.__cause__))
+    return TwinRefusedError(int(found[1])) if isinstance(error.__cause__, ServiceError) and found else None
+
+
+def _check_size(topic: str, body: bytes) -> None:
+    """Refuse what paho would (it calls a topic that is too long one with wildcards), and what edgeHub closes on.
+
+    Raises:
+        ValueError: One of these.
+    """
+    if len(topic) > TOPIC_BYTES:
+        raise ValueError(f"its properties make a topic of {len(topic)} bytes, MQTT takes {TOPIC_BYTES}")
+    found = [each for each in WILDCARDS if each in topic]
+    if found:
+        raise ValueError(f"its topic holds {found[0]!r}, a wildcard of MQTT; rename the device or the module")
+    packet = PACKET_OVERHEAD + len(topic) + len(body)
+    if packet > PACKET_BYTES:
+        raise ValueError(f"it makes a packet of {packet} bytes, edgeHub takes {PACKET_BYTES}")
 
 
 def _topic(identity: Any, message: Message) -> str:  # noqa: ANN401 - a private class of the SDK

@@ -1,10 +1,12 @@
-"""Sends several messages at once, but those of one engine one after the other."""
+"""Sends several messages at once, but those of one engine one after the other, and alone what may end connections."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import Protocol
 
 from modules.edge.message import OutputMessage
 
@@ -16,59 +18,199 @@ IN_FLIGHT = 20
 SUBMITTED = 200
 # What is under way at the end gets this long to be acknowledged; all else would be sent twice.
 CLOSE_SECONDS = 2.0
+# What can be neither sent nor replaced, because the disk refuses, is looked at again after this.
+RETRY_SECONDS = 5.0
+
+
+class ConnectionLostError(Exception):
+    """A connection ended before a message that it carried was acknowledged.
+
+    Attributes:
+        carried: Whether it had carried something before, and nothing else of ours was without an answer.
+    """
+
+    def __init__(self, carried: bool) -> None:
+        super().__init__("the connection was lost before the acknowledgement")
+        self.carried = carried
+
+
+class Link(Protocol):
+    """What a sender sends by."""
+
+    @property
+    def carries(self) -> bool:
+        """Whether the connection that stands has had a message acknowledged."""
+
+    async def send(self, message: OutputMessage, *, alone: bool = False) -> None:
+        """Send a message, as soon as there is a connection; returns once it is acknowledged.
+
+        Args:
+            message: The message.
+            alone: Nothing else is under way: if the connection ends, it is because of this.
+
+        Raises:
+            ValueError: It can never be sent.
+            ConnectionLostError: The connection ended before.
+        """
+
+
+class Parcel:
+    """A message on its way, and what becomes of it.
+
+    Attributes:
+        message: The message.
+        is_suspect: A connection has ended while it was under way: it goes alone.
+    """
+
+    def __init__(
+        self, message: OutputMessage, acknowledged: Callable[[], None] = lambda: None, *, is_suspect: bool = False
+    ) -> None:
+        self.message = message
+        self.acknowledged = acknowledged
+        self.is_suspect = is_suspect
+
+    async def count_lost(self) -> bool:
+        """Count a connection that ended on this message alone; whether that was one too many."""
+        return False
+
+    async def replace(self, why: str) -> Sequence[Parcel] | None:
+        """What is sent in its place; None if that cannot be said now.
+
+        Args:
+            why: What keeps the message from being sent.
+        """
+        log.error("message %s cannot be sent and is dropped: %s", self.message.message_id, why)
+        self.acknowledged()
+        return ()
 
 
 class Sender:
-    """At most `IN_FLIGHT` sends under way, at most one of them for each order key."""
+    """At most `IN_FLIGHT` sends under way, at most one of them for each order key.
 
-    def __init__(self, send: Callable[[OutputMessage], Awaitable[None]]) -> None:
-        self._send = send
-        self._places = asyncio.Semaphore(SUBMITTED)
-        self._slots = asyncio.Semaphore(IN_FLIGHT)
-        self._submitted: set[asyncio.Task[None]] = set()
-        self._newest: dict[str, asyncio.Task[None]] = {}
+    What was under way when a connection ended may be the reason, so it is sent again with nothing else in flight. It
+    waits until the new connection has carried something: a connection that carries nothing at all says nothing about
+    the message that it ended on.
+    """
 
-    async def submit(self, message: OutputMessage, acknowledged: Callable[[], None]) -> None:
-        """Take a message, as soon as there is a place for it, to send it when its turn has come.
+    def __init__(self, link: Link) -> None:
+        self._link = link
+        # By order key what is submitted; the first of each is under way or about to be.
+        self._lanes: dict[str, deque[Parcel]] = {}
+        self._ready: deque[Parcel] = deque()
+        self._suspects: deque[Parcel] = deque()
+        self._flights: set[asyncio.Task[None]] = set()
+        self._is_alone = False
+        self._submitted = 0
+        self._landed = asyncio.Event()
+        self._last_acknowledged: OutputMessage | None = None
 
-        Args:
-            message: The message; the one before it with the same order key is acknowledged first.
-            acknowledged: Called once edgeHub has it, or it can never be sent.
-        """
-        await self._places.acquire()
-        task = asyncio.create_task(self._send_after(self._newest.get(message.order), message, acknowledged))
-        self._newest[message.order] = task
-        self._submitted.add(task)
-        task.add_done_callback(lambda done: self._end(message.order, done))
+    async def submit(self, parcel: Parcel) -> None:
+        """Take a message, as soon as there is a place for it, to send it when its turn has come."""
+        await self._until(lambda: self._submitted < SUBMITTED)
+        self._submitted += 1
+        lane = self._lanes.setdefault(parcel.message.order, deque())
+        lane.append(parcel)
+        if len(lane) == 1:
+            self._make_ready(parcel)
 
     async def idle(self) -> None:
         """Wait until nothing is under way."""
-        while self._submitted:
-            await asyncio.wait(self._submitted)
+        await self._until(lambda: not self._submitted)
 
     async def close(self) -> None:
         """Give what is under way its time to be acknowledged, and then give it up."""
         try:
             await asyncio.wait_for(self.idle(), CLOSE_SECONDS)
         except TimeoutError:
-            for task in self._submitted:
-                task.cancel()
+            for flight in self._flights:
+                flight.cancel()
 
-    async def _send_after(
-        self, before: asyncio.Task[None] | None, message: OutputMessage, acknowledged: Callable[[], None]
-    ) -> None:
-        if before is not None:
-            await asyncio.wait([before])
-        async with self._slots:
-            try:
-                await self._send(message)
-            except ValueError as error:
-                # It would fail for ever, and hold up those behind it.
-                log.error("message %s cannot be sent and is dropped: %s", message.message_id, error)
-        acknowledged()
+    async def _until(self, condition: Callable[[], bool]) -> None:
+        while not condition():
+            self._landed.clear()
+            await self._landed.wait()
 
-    def _end(self, order: str, task: asyncio.Task[None]) -> None:
-        self._places.release()
-        self._submitted.discard(task)
-        if self._newest.get(order) is task:
-            del self._newest[order]
+    def _make_ready(self, parcel: Parcel) -> None:
+        (self._suspects if parcel.is_suspect else self._ready).append(parcel)
+        self._start()
+
+    def _start(self) -> None:
+        """Start what may go now."""
+        while not self._is_alone and len(self._flights) < IN_FLIGHT:
+            if self._suspects and (self._link.carries or not (self._ready or self._flights)):
+                if self._flights:
+                    # The one that goes alone waits for them, and nothing new starts until then.
+                    return
+                self._is_alone = True
+                self._fly(self._suspects.popleft())
+            elif self._ready:
+                self._fly(self._ready.popleft())
+            else:
+                return
+
+    def _fly(self, parcel: Parcel) -> None:
+        flight = asyncio.create_task(self._send_alone(parcel) if parcel.is_suspect else self._send(parcel))
+        self._flights.add(flight)
+        flight.add_done_callback(self._end)
+
+    def _end(self, flight: asyncio.Task[None]) -> None:
+        self._flights.discard(flight)
+        if not self._flights:
+            self._is_alone = False
+        self._start()
+
+    async def _send(self, parcel: Parcel) -> None:
+        try:
+            await self._link.send(parcel.message)
+        except ValueError as error:
+            await self._replace(parcel, str(error))
+        except ConnectionLostError:
+            parcel.is_suspect = True
+            self._suspects.append(parcel)
+        else:
+            self._acknowledge(parcel)
+
+    async def _send_alone(self, parcel: Parcel) -> None:
+        try:
+            if self._last_acknowledged is not None and not self._link.carries:
+                # Nothing else waits, so this has to show that the connection carries; a repeat does no harm.
+                await self._link.send(self._last_acknowledged)
+        except ConnectionLostError:
+            self._suspects.append(parcel)
+            return
+        try:
+            await self._link.send(parcel.message, alone=True)
+        except ValueError as error:
+            await self._replace(parcel, str(error))
+        except ConnectionLostError as error:
+            if error.carried and await parcel.count_lost():
+                await self._replace(parcel, "connections end on it")
+            else:
+                self._suspects.append(parcel)
+        else:
+            self._acknowledge(parcel)
+
+    def _acknowledge(self, parcel: Parcel) -> None:
+        self._last_acknowledged = parcel.message
+        parcel.acknowledged()
+        self._leave(parcel, ())
+
+    async def _replace(self, parcel: Parcel, why: str) -> None:
+        replacements = await parcel.replace(why)
+        if replacements is None:
+            asyncio.get_running_loop().call_later(RETRY_SECONDS, self._make_ready, parcel)
+        else:
+            self._leave(parcel, replacements)
+
+    def _leave(self, parcel: Parcel, replacements: Sequence[Parcel]) -> None:
+        """Take a parcel out of its lane; what replaces it takes its place."""
+        order = parcel.message.order
+        lane = self._lanes[order]
+        lane.popleft()
+        lane.extendleft(reversed(replacements))
+        self._submitted += len(replacements) - 1
+        self._landed.set()
+        if lane:
+            self._make_ready(lane[0])
+        else:
+            del self._lanes[order]

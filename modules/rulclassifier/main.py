@@ -15,6 +15,7 @@ from modules.edge.outbox import Outbox
 from modules.edge.process import run, until
 from modules.edge.twin import Twin
 from modules.edge.watchdog import EARLIEST_SECONDS, STALL_SECONDS, Watchdog, Work
+from modules.rulclassifier.answers import bare
 from modules.rulclassifier.meters import Meters
 from modules.rulclassifier.processor import Processor
 from scoring.classifier import Classifier
@@ -52,9 +53,9 @@ async def rulclassifier(stop: asyncio.Event) -> bool:
     metrics = Metrics("rulclassifier")
     meters = Meters(metrics)
     client = EdgeClient(journal.accept, Twin({}))
-    outbox = Outbox(journal, client.send)
+    outbox = Outbox(journal, client, bare)
     processor = Processor(journal, classifier, meters, outbox)
-    meters.watch(journal, classifier.history, client)
+    meters.watch(journal, outbox, classifier.history, client)
     watchdog = Watchdog(
         [
             Work("the inbox", lambda: journal.inbox_entries > 0, lambda: processor.settled),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from modules.edge.client import EdgeClient
 from modules.edge.journal import Journal
 from modules.edge.metrics import Metrics
+from modules.edge.outbox import Outbox
 from scoring.history import History
 
 # From one window in a call on a PC to a full batch on a small ARM core.
@@ -24,11 +25,17 @@ class Meters:
             "scoring_seconds", "One call of the model, for all that waited", _SCORING_SECONDS
         )
 
-    def watch(self, journal: Journal, history: History, client: EdgeClient) -> None:
+    def watch(self, journal: Journal, outbox: Outbox, history: History, client: EdgeClient) -> None:
         """Show what these hold whenever somebody looks."""
         gauge = self._metrics.gauge
         gauge("inbox_messages", "Messages taken and not yet answered", lambda: journal.inbox_entries)
         gauge("outbox_messages", "Answers that edgeHub has not yet acknowledged", lambda: journal.outbox_entries)
+        gauge("outbox_in_memory", "Of those, how many are in memory and not yet under way", lambda: outbox.in_memory)
+        gauge(
+            "replaced_messages",
+            "Answers that edgeHub does not take, replaced by a dead letter since the start",
+            lambda: outbox.replaced,
+        )
         gauge("journal_bytes", "What inbox and outbox take on disk", lambda: journal.bytes)
         gauge(
             "journal_limit_bytes",

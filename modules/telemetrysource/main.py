@@ -11,7 +11,7 @@ from modules.edge import environment
 from modules.edge.client import EdgeClient
 from modules.edge.metrics import Metrics
 from modules.edge.process import run, until
-from modules.edge.sender import Sender
+from modules.edge.sender import Parcel, Sender
 from modules.edge.twin import Setting, Twin
 from modules.telemetrysource.pace import CYCLE_SECONDS, HIGHEST_RATE, Pace
 from modules.telemetrysource.position import Position
@@ -59,7 +59,7 @@ class _Source:
         self._position = position
         self._pace = pace
         self._client = client
-        self._sender = Sender(client.send)
+        self._sender = Sender(client)
         self._sent = metrics.counter("messages", "Readings that edgeHub has acknowledged")
         self._corrupt = metrics.counter("corrupt_messages", "Spoilt readings that edgeHub has acknowledged")
         metrics.gauge("position", "Readings of the replay that are done", lambda: position.first)
@@ -79,12 +79,12 @@ class _Source:
                 await self._pace.wait(reading.cycle)
                 # A spoilt one comes behind its whole one and is acknowledged after it.
                 done = position if reading is readings[-1] else None
-                await self._sender.submit(reading.message(), self._acknowledgement(reading, done))
+                await self._sender.submit(Parcel(reading.message(), self._acknowledgement(reading, done)))
         await self._sender.idle()
         self._position.write()
         log.info("the replay has ended")
         summary = {"name": self._replay.name, "readings": len(self._replay), "corrupt": self._replay.corrupt}
-        await self._client.report({"replay": {**summary, "ended": True}})
+        self._client.report({"replay": {**summary, "ended": True}})
         await asyncio.Event().wait()
 
     def _acknowledgement(self, reading: Reading, done: int | None) -> Callable[[], None]:

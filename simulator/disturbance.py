@@ -19,7 +19,7 @@ class Disturbance:
         delay: seconds between a message's storing and its acknowledgement.
         token_life: seconds after which any token counts as expired.
         skew: seconds that the hub's clock is ahead.
-        report_status: with which status every report is answered, instead of being kept.
+        report_status: by client, with which status its reports are answered instead of being kept.
         silent_twin: clients whose twin requests, reads and reports, are never answered.
         twin_delay: seconds after which a request to read a twin is answered.
         garbled_twin: with which bytes a request to read a twin is answered.
@@ -31,7 +31,7 @@ class Disturbance:
     delay: float = 0.0
     token_life: float | None = None
     skew: float = 0.0
-    report_status: int | None = None
+    report_status: dict[str, int] = field(default_factory=dict)
     silent_twin: set[str] = field(default_factory=set)
     twin_delay: float = 0.0
     garbled_twin: bytes | None = None
@@ -52,6 +52,10 @@ class Disturbance:
     def silences(self, name: str) -> bool:
         """Whether a client's twin requests get no answer."""
         return bool(self.silent_twin & {name, ALL})
+
+    def refuses_report(self, name: str) -> int | None:
+        """With which status a client's report is refused, if it is."""
+        return self.report_status.get(name, self.report_status.get(ALL))
 
     def chokes(self, topic: str, body: bytes) -> bool:
         """Whether the hub closes the connection on a message."""

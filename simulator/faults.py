@@ -62,9 +62,9 @@ class Faults:
         """Close a connection on every message that holds a text in its body or topic."""
         self._hub.disturbance.choke = text.encode()
 
-    def answer_reports(self, status: int) -> None:
-        """Answer every report of properties with a status, such as 429, and keep nothing of it."""
-        self._hub.disturbance.report_status = status
+    def refuse_reports(self, status: int, client: str = ALL) -> None:
+        """Answer a client's reports of properties with a status, such as 429, and keep nothing of them."""
+        self._hub.disturbance.report_status[client] = status
 
     def silence_twin(self, client: str = ALL) -> None:
         """Never answer a client that reads its twin or reports."""

@@ -503,7 +503,7 @@ class Hub:
         def done(version: int) -> None:
             connection.send_control(f"$iothub/twin/res/204/?$rid={request}&$version={version}", b"")
 
-        status = self.disturbance.report_status
+        status = self.disturbance.refuses_report(identity.module or identity.device)
         if status is not None:
             connection.send_control(f"$iothub/twin/res/{status}/?$rid={request}", b"")
             return

@@ -10,6 +10,7 @@ from demo.deployment import deployment
 from scoring.classifier import Classifier
 from scoring.cmapss import Trajectories, write_trajectories
 from scoring.model import Model
+from scoring.prediction import Prediction
 from scoring.telemetry import Telemetry
 from simulator.runtime import Runtime
 from simulator.upstream import Received
@@ -42,6 +43,10 @@ class Deployment:
 
     def expected(self) -> dict[tuple[str, int], dict]:
         """What an undisturbed classifier says of each engine and cycle."""
+        return {key: answer.record() for key, answer in self.answers().items()}
+
+    def answers(self) -> dict[tuple[str, int], Prediction]:
+        """The same, before it is made a record."""
         classifier = Classifier(Model((self.folder / "model.onnx").read_bytes()))
         rows = np.lexsort((self.units, self.cycles))
         records = [
@@ -52,7 +57,7 @@ class Deployment:
             )
             for row in rows
         ]
-        return {(a.telemetry.engine, a.telemetry.cycle): a.record() for a in classifier.score(records)}
+        return {(a.telemetry.engine, a.telemetry.cycle): a for a in classifier.score(records)}
 
 
 async def answered(runtime: Runtime, count: int) -> list[Received]:

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
 from typing import TypeVar
 
 import prometheus_client
 from aiohttp import web
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+from modules.edge import VERSION
+from modules.edge.health import Check
+from modules.edge.settings import Address, SettingError
 
 prometheus_client.disable_created_metrics()  # type: ignore[no-untyped-call]
 
@@ -29,15 +33,23 @@ class Metrics:
             os.environ.get("IOTEDGE_DEVICEID", ""),
             os.environ.get("IOTEDGE_MODULEID", module),
         )
+        self.info("build", "The software that runs", version=VERSION)
 
     def counter(self, name: str, text: str) -> Counter:
         """A count that only grows; `_total` is put behind its name."""
         return self._labelled(Counter(self._name(name), text, _LABELS, registry=self._registry))
 
-    def counters(self, name: str, text: str, label: str) -> Callable[[str], Counter]:
-        """A family of counts, one for each value of `label`."""
+    def counters(self, name: str, text: str, label: str, known: Iterable[str] = ()) -> Callable[[str], Counter]:
+        """A family of counts, one for each value of `label`; those that are known stand at 0 from the start."""
         family = Counter(self._name(name), text, (*_LABELS, label), registry=self._registry)
+        for value in known:
+            family.labels(*self._values, value)
         return lambda value: family.labels(*self._values, value)
+
+    def info(self, name: str, text: str, /, **facts: str) -> None:
+        """Something that does not change while the module runs, as labels of a 1."""
+        gauge = Gauge(self._name(f"{name}_info"), text, (*_LABELS, *facts), registry=self._registry)
+        gauge.labels(*self._values, *facts.values()).set(1)
 
     def gauge(self, name: str, text: str, read: Callable[[], float]) -> None:
         """A value that is read when somebody looks."""
@@ -53,30 +65,31 @@ class Metrics:
         return prometheus_client.generate_latest(self._registry)
 
     @asynccontextmanager
-    async def served(self, listen: str, healthy: Callable[[], bool]) -> AsyncIterator[str]:
-        """Serve GET /metrics and GET /health at `host:port` while the context is open, and give the address.
+    async def served(self, listen: Address | None, check: Check) -> AsyncIterator[Address | None]:
+        """Serve GET /metrics and GET /health while the context is open, and give the address.
 
         Args:
-            listen: Where to; "" serves nothing.
-            healthy: What /health answers.
+            listen: Where to; None serves nothing.
+            check: What /health answers: what is wrong, or None.
 
         Raises:
-            ValueError: `listen` is not of the form `host:port`.
+            SettingError: Nothing can listen there.
         """
-        if not listen:
-            yield ""
+        if listen is None:
+            yield None
             return
-        host, _, port = listen.rpartition(":")
-        if not host or not port.isdecimal():
-            raise ValueError(f"METRICS_LISTEN is {listen!r}, expected host:port such as 127.0.0.1:9600")
         application = web.Application()
-        application.add_routes([web.get("/metrics", self._answer_metrics), web.get("/health", _health(healthy))])
+        application.add_routes([web.get("/metrics", self._answer_metrics), web.get("/health", _health(check))])
         runner = web.AppRunner(application, access_log=None)
-        await runner.setup()
-        await web.TCPSite(runner, host, int(port)).start()
         try:
-            bound_host, bound_port = runner.addresses[0][:2]
-            yield f"{bound_host}:{bound_port}"
+            await runner.setup()
+            try:
+                await web.TCPSite(runner, listen.host, listen.port).start()
+            except OSError as error:
+                raise SettingError(
+                    f"METRICS_LISTEN is '{listen}', where nothing can listen: {error.strerror}"
+                ) from error
+            yield Address(*runner.addresses[0][:2])
         finally:
             await runner.cleanup()
 
@@ -90,8 +103,9 @@ class Metrics:
         return metric.labels(*self._values)
 
 
-def _health(healthy: Callable[[], bool]) -> Callable[[web.Request], Awaitable[web.Response]]:
+def _health(check: Check) -> Callable[[web.Request], Awaitable[web.Response]]:
     async def answer(_request: web.Request) -> web.Response:
-        return web.Response(text="healthy\n") if healthy() else web.Response(status=503, text="not connected\n")
+        wrong = check()
+        return web.Response(text="healthy\n") if wrong is None else web.Response(status=503, text=f"{wrong}\n")
 
     return answer

@@ -7,14 +7,17 @@ import logging
 import os
 import signal
 import sys
+import threading
 from collections.abc import Callable, Coroutine
-from typing import Any
+from typing import Any, TypeVar
 
 from modules.edge import logs, sdk
-from modules.edge.environment import SettingError
 from modules.edge.journal import JournalError
+from modules.edge.settings import SettingError
 
 log = logging.getLogger(__name__)
+
+Result = TypeVar("Result")
 
 _EXIT_FAILED = 1
 _EXIT_UNUSABLE = 2
@@ -24,7 +27,7 @@ def run(main: Callable[[asyncio.Event], Coroutine[Any, Any, bool]], *expected: t
     """Run a module until it is told to stop, and end the process.
 
     Args:
-        main: The module; it ends soon after the event is set, and returns whether a client of the SDK is stuck.
+        main: The module; it ends soon after the event is set, and returns whether a thread of it is stuck.
         expected: Errors that say all there is to say in one line, such as a model that cannot be served.
     """
     logs.configure()
@@ -41,7 +44,7 @@ def run(main: Callable[[asyncio.Event], Coroutine[Any, Any, bool]], *expected: t
         os._exit(_EXIT_FAILED)
     log.info("stopped")
     if stuck:
-        # A thread of the SDK that never returns would keep the interpreter from ending; all state is on disk.
+        # A thread that never returns would keep the interpreter from ending; all state is on disk.
         sys.stdout.flush()
         os._exit(0)
 
@@ -65,6 +68,32 @@ async def until(stop: asyncio.Event, *parts: Coroutine[Any, Any, None]) -> None:
         await asyncio.wait([task])
     for task in ended:
         task.result()
+
+
+async def unless(stop: asyncio.Event, call: Callable[[], Result]) -> Result | None:
+    """Make a call that may take long, or hang, in a thread of its own; None if it is time to end before it has ended.
+
+    Raises:
+        Exception: What the call raised.
+    """
+    loop = asyncio.get_running_loop()
+    ended: asyncio.Future[Result] = loop.create_future()
+
+    def run_call() -> None:
+        try:
+            result = call()
+        except BaseException as error:  # noqa: BLE001 - handed to the one who waits
+            loop.call_soon_threadsafe(ended.set_exception, error)
+        else:
+            loop.call_soon_threadsafe(ended.set_result, result)
+
+    # None of the loop's own threads, for which the loop waits when it closes.
+    threading.Thread(target=run_call, daemon=True).start()
+    stopped: asyncio.Future[Any] = asyncio.ensure_future(stop.wait())
+    either: list[asyncio.Future[Any]] = [ended, stopped]
+    await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+    stopped.cancel()
+    return ended.result() if ended.done() else None
 
 
 async def _until_signal(main: Callable[[asyncio.Event], Coroutine[Any, Any, bool]]) -> bool:

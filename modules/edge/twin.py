@@ -6,10 +6,13 @@ import asyncio
 import json
 import logging
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, Generic, TypeVar
+
+from modules.edge.settings import Setting
 
 log = logging.getLogger(__name__)
+
+Value = TypeVar("Value")
 
 VERSION_KEY = "$version"
 # A twin's numbers are exact up to here.
@@ -27,17 +30,33 @@ class TwinError(Exception):
     """What a hub has sent is no twin, or no patch of one; says what it is."""
 
 
-@dataclass(frozen=True, slots=True)
-class Setting:
-    """One desired property that a module knows.
+class Desired(Generic[Value]):
+    """One desired property that a module knows."""
 
-    Attributes:
-        default: What holds where the twin has no value.
-        use: Puts a value to use; raises ValueError with what would be right.
-    """
+    def __init__(self, setting: Setting[Value], default: Value, use: Callable[[Value], None]) -> None:
+        """Tie a setting to what uses it.
 
-    default: object
-    use: Callable[[Any], None]
+        Args:
+            setting: Its declaration, with the property's name.
+            default: What holds where the twin has no value.
+            use: Puts a value to use.
+        """
+        self._setting = setting
+        self._default = default
+        self._use = use
+
+    @property
+    def name(self) -> str:
+        """The property's name."""
+        return self._setting.twin or self._setting.name
+
+    def apply(self, value: object) -> None:
+        """Put a value to use; None is the default.
+
+        Raises:
+            ValueError: It cannot be used; says what would be right.
+        """
+        self._use(self._default if value is None else self._setting.take(value))
 
 
 class Twin:
@@ -47,10 +66,10 @@ class Twin:
     that was lost, or that a newer one has overtaken, is never sent as it was.
     """
 
-    def __init__(self, settings: Mapping[str, Setting]) -> None:
+    def __init__(self, *settings: Desired[Any]) -> None:
         self.changed = asyncio.Event()
         """Set whenever something may be due."""
-        self._settings = settings
+        self._settings = {each.name: each for each in settings}
         self._said: dict[str, Any] = {}
         self._acknowledged: dict[str, Any] = {}
         # Of properties that are not ours, by name, the version that they came with.
@@ -137,7 +156,7 @@ class Twin:
         setting = self._settings[name]
         self._acknowledged.pop(name, None)
         try:
-            setting.use(setting.default if value is None else value)
+            setting.apply(value)
         except ValueError as error:
             log.warning("desired property %s is refused: %s", name, error)
             self._acknowledged[name] = {**_echo(value), **_answer(400, self._version, str(error))}

@@ -12,7 +12,8 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 log = logging.getLogger(__name__)
@@ -43,7 +44,7 @@ class Watchdog(threading.Thread):
 
     def __init__(
         self,
-        works: Sequence[Work],
+        works: Sequence[Work] = (),
         earliest: float = EARLIEST_SECONDS,
         stall: float = STALL_SECONDS,
         exit_process: Callable[[int], object] = os._exit,
@@ -51,38 +52,48 @@ class Watchdog(threading.Thread):
         """Prepare the thread.
 
         Args:
-            works: What to look at; the event loop is added.
+            works: What to look at from the start; the event loop is added.
             earliest: Seconds after the start before which the process is not ended.
             stall: Seconds for which a work may wait and nothing be done of it.
             exit_process: Ends the process; it must not wait for any other thread.
         """
         super().__init__(name="watchdog", daemon=True)
         self._beats = 0
-        self._works = (Work("the event loop", lambda: True, lambda: self._beats), *works)
+        self._works = [Work("the event loop", lambda: True, lambda: self._beats), *works]
         self._earliest = earliest
         self._stall = stall
         self._exit = exit_process
         self._stopping = threading.Event()
 
-    async def beat(self) -> None:
-        """Show that the event loop is alive, until cancelled."""
+    def watch(self, *works: Work) -> None:
+        """Look at these too from now on; may be called while the thread runs."""
+        self._works.extend(works)
+
+    @asynccontextmanager
+    async def on_duty(self) -> AsyncIterator[None]:
+        """Watch while the context is open, and show that the event loop is alive."""
+        self.start()
+        beat = asyncio.create_task(self._beat())
+        try:
+            yield
+        finally:
+            beat.cancel()
+            self._stopping.set()
+            self.join()
+
+    async def _beat(self) -> None:
         while True:
             self._beats += 1
             await asyncio.sleep(self._stall / 10)
 
-    def stop(self) -> None:
-        """End the thread."""
-        self._stopping.set()
-        self.join()
-
     def run(self) -> None:
         """Look until told to stop."""
         started = time.monotonic()
-        seen = [(work.done(), started) for work in self._works]
+        seen: list[tuple[object, float]] = []
         while not self._stopping.wait(self._stall / 10):
             now = time.monotonic()
-            for index, work in enumerate(self._works):
-                done, since = seen[index]
+            seen += [(work.done(), now) for work in self._works[len(seen) :]]
+            for index, (work, (done, since)) in enumerate(zip(self._works, seen, strict=False)):
                 if not work.waits() or work.done() != done:
                     seen[index] = (work.done(), now)
                 elif now - since > self._stall and now - started > self._earliest:

@@ -7,6 +7,8 @@ from modules.edge.journal import Journal
 from modules.edge.metrics import Metrics
 from modules.edge.outbox import Outbox
 from scoring.history import History
+from scoring.model import Model
+from scoring.telemetry import Reason
 
 # From one window in a call on a PC to a full batch on a small ARM core.
 _SCORING_SECONDS = (0.0001, 0.0005, 0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0)
@@ -19,11 +21,17 @@ class Meters:
         self._metrics = metrics
         self.messages = metrics.counter("messages", "Input messages answered")
         self.predictions = metrics.counters("predictions", "Predictions made", "rul_class")
-        self.dead_letters = metrics.counters("dead_letters", "Messages that could not be scored", "reason")
+        self.dead_letters = metrics.counters("dead_letters", "Messages that could not be scored", "reason", Reason)
         self.new_lives = metrics.counter("new_lives", "Engines that were replaced by others under their ids")
         self.scoring = metrics.histogram(
             "scoring_seconds", "One call of the model, for all that waited", _SCORING_SECONDS
         )
+
+    def show_model(self, model: Model) -> None:
+        """Show which model answers, and its classes from the start."""
+        self._metrics.info("model", "The model that answers", name=model.signature.name, version=model.version)
+        for label in model.signature.classes:
+            self.predictions(label)
 
     def watch(self, journal: Journal, outbox: Outbox, history: History, client: EdgeClient) -> None:
         """Show what these hold whenever somebody looks."""

@@ -7,45 +7,45 @@ import logging
 from collections.abc import Callable
 from pathlib import Path
 
-from modules.edge import environment
 from modules.edge.client import EdgeClient
+from modules.edge.health import Health
 from modules.edge.metrics import Metrics
 from modules.edge.process import run, until
 from modules.edge.sender import Parcel, Sender
-from modules.edge.twin import Setting, Twin
-from modules.telemetrysource.pace import CYCLE_SECONDS, HIGHEST_RATE, Pace
+from modules.edge.twin import Desired, Twin
+from modules.telemetrysource import settings
+from modules.telemetrysource.pace import Pace
 from modules.telemetrysource.position import Position
 from modules.telemetrysource.replay import Reading, Replay
 from scoring.errors import CmapssError
 
 log = logging.getLogger(__name__)
 
-DEFAULT_RATE = 100.0
-
 
 async def telemetrysource(stop: asyncio.Event) -> bool:
     """Replay until `stop` is set; return whether a client of the SDK is stuck.
 
     Raises:
-        SettingError: A variable of the environment cannot be used.
+        SettingError: A setting cannot be used.
         CmapssError: The telemetry file is not what its format promises.
     """
-    number = environment.number
-    rate = number("RATE", DEFAULT_RATE, 0.0, HIGHEST_RATE)
-    pace = Pace(rate, number("SPEED_UP", 0.0, 0.0, 1e9), number("CYCLE_SECONDS", CYCLE_SECONDS, 0.0, 1e6))
-    replay = Replay(
-        Path(environment.text("TELEMETRY_PATH")),
-        environment.text("ENGINE_PREFIX", "Client_"),
-        number("CORRUPT_SHARE", 0.0, 0.0, 1.0),
-        number("SEED", 1, 0, 1_000_000),
-        number("REPEAT", 1, 1, 1_000_000),
-    )
-    position = Position(environment.folder("STATE_DIR") / "position.json", replay.name)
+    # All of them, before anything is opened.
+    rate = settings.RATE.read()
+    pace = Pace(rate, settings.SPEED_UP.read(), settings.CYCLE_SECONDS.read())
+    path = Path(settings.TELEMETRY_PATH.read())
+    prefix = settings.ENGINE_PREFIX.read()
+    corrupt_share, seed, repeat = settings.CORRUPT_SHARE.read(), settings.SEED.read(), settings.REPEAT.read()
+    state = settings.STATE_DIR.read()
     metrics = Metrics("telemetrysource")
-    # Inputs are none of this module's business; what a wrong route brings is acknowledged, or it would block the queue.
-    client = EdgeClient(lambda _topic, _body: True, Twin({"rate": Setting(rate, pace.use_rate)}))
-    source = _Source(replay, position, pace, client, metrics)
-    async with metrics.served(environment.text("METRICS_LISTEN", ""), lambda: client.is_connected):
+    health = Health("the telemetry is being read")
+    async with metrics.served(settings.METRICS_LISTEN.read(), health.trouble):
+        replay = Replay(path, prefix, corrupt_share, seed, repeat)
+        position = Position(state / "position.json", replay.name)
+        # Inputs are none of this module's business; what a wrong route brings is acknowledged, or it would block the
+        # queue.
+        client = EdgeClient(lambda _topic, _body: True, Twin(Desired(settings.RATE, rate, pace.use_rate)))
+        health.watch(lambda: None if client.is_connected else "not connected")
+        source = _Source(replay, position, pace, client, metrics)
         await until(stop, client.run(), source.run())
     position.write()
     return client.stuck > 0

@@ -12,6 +12,7 @@ from modules.edge.journal import Journal, JournalError
 from modules.edge.message import OutputMessage
 from modules.edge.metrics import Metrics
 from modules.edge.outbox import Outbox
+from modules.edge.settings import Address
 from modules.rulclassifier import answers
 from modules.rulclassifier.meters import Meters
 from modules.rulclassifier.processor import ATTEMPTS, DEFAULT_RULES, Processor, Rules
@@ -247,16 +248,16 @@ def test_metrics_count_what_was_done_and_show_each_bound(module) -> None:
 async def test_metrics_and_health_are_served(module) -> None:
     import aiohttp
 
-    healthy = False
+    wrong: str | None = "not connected"
     async with (
-        module.metrics.served("127.0.0.1:0", lambda: healthy) as address,
+        module.metrics.served(Address("127.0.0.1", 0), lambda: wrong) as address,
         aiohttp.ClientSession(f"http://{address}") as session,
     ):
         async with session.get("/metrics") as response:
             assert (response.status, "rulclassifier_messages_total" in await response.text()) == (200, True)
         async with session.get("/health") as response:
-            assert response.status == 503
-        healthy = True
+            assert (response.status, await response.text()) == (503, "not connected\n")
+        wrong = None
         async with session.get("/health") as response:
             assert response.status == 200
 

@@ -4,8 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from modules.edge.twin import FOREIGN_BYTES, Setting, Twin, TwinError
+from modules.edge.twin import FOREIGN_BYTES, Desired, Twin, TwinError
 from modules.telemetrysource.pace import Pace
+from modules.telemetrysource.settings import RATE
 from simulator.twin import merged
 
 
@@ -16,7 +17,7 @@ def pace() -> Pace:
 
 @pytest.fixture
 def twin(pace) -> Twin:
-    return Twin({"rate": Setting(100.0, pace.use_rate)})
+    return Twin(Desired(RATE, 100.0, pace.use_rate))
 
 
 def document(desired, reported=None, version=1) -> dict:
@@ -162,7 +163,7 @@ json_values = st.recursive(
 @given(st.lists(st.dictionaries(st.sampled_from(["rate", "a", "b", "c"]), json_values), max_size=8), st.booleans())
 def test_after_any_patches_what_is_reported_is_what_a_whole_twin_would_have_reported(patches, forgets) -> None:
     pace = Pace(100.0)
-    twin = Twin({"rate": Setting(100.0, pace.use_rate)})
+    twin = Twin(Desired(RATE, 100.0, pace.use_rate))
     reported: dict = {}
     desired: dict = {}
     for version, patch in enumerate(patches, 1):

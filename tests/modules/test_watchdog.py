@@ -22,14 +22,12 @@ def watching(*works: Work, earliest: float = 0.0) -> tuple[Watchdog, Exit]:
 
 
 async def ended_with_a_living_loop(watchdog: Watchdog, ended: Exit) -> None:
-    beat = asyncio.create_task(watchdog.beat())
-    await asyncio.to_thread(ended.happened.wait)
-    beat.cancel()
+    async with watchdog.on_duty():
+        await asyncio.to_thread(ended.happened.wait)
 
 
 async def test_work_that_waits_without_progress_ends_the_process_and_the_log_says_why(caplog) -> None:
     watchdog, ended = watching(Work("the outbox", lambda: True, lambda: 0))
-    watchdog.start()
     await ended_with_a_living_loop(watchdog, ended)
     assert ended.code == EXIT_CODE
     assert "the outbox has waited" in caplog.text
@@ -54,12 +52,9 @@ async def test_work_that_goes_on_or_has_nothing_to_do_is_left_alone() -> None:
     watchdog, ended = watching(
         Work("busy", lambda: True, lambda: count(0)), Work("idle", lambda: count(1) < 0, lambda: 0)
     )
-    beat = asyncio.create_task(watchdog.beat())
-    watchdog.start()
-    while min(looks) < 40:
-        await asyncio.sleep(0.001)
-    beat.cancel()
-    watchdog.stop()
+    async with watchdog.on_duty():
+        while min(looks) < 40:
+            await asyncio.sleep(0.001)
     assert not ended.happened.is_set()
 
 
@@ -72,10 +67,17 @@ async def test_the_process_is_not_ended_before_its_time_however_long_nothing_is_
         return 0
 
     watchdog, ended = watching(Work("stuck", lambda: True, look), earliest=1e6)
-    beat = asyncio.create_task(watchdog.beat())
-    watchdog.start()
-    while looks < 40:
-        await asyncio.sleep(0.001)
-    beat.cancel()
-    watchdog.stop()
+    async with watchdog.on_duty():
+        while looks < 40:
+            await asyncio.sleep(0.001)
     assert not ended.happened.is_set()
+
+
+async def test_work_that_is_added_while_it_watches_is_watched_from_then_on(caplog) -> None:
+    watchdog, ended = watching()
+    async with watchdog.on_duty():
+        await asyncio.sleep(2 * STALL)
+        assert not ended.happened.is_set()
+        watchdog.watch(Work("the load of the model", lambda: True, lambda: None))
+        await asyncio.to_thread(ended.happened.wait)
+    assert "the load of the model has waited" in caplog.text

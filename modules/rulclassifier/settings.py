@@ -1,0 +1,84 @@
+"""What can be set of rulclassifier."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from modules.edge import settings
+from modules.edge.journal import Durability
+from modules.edge.settings import Choice, Folder, Number, Text
+from modules.edge.watchdog import EARLIEST_SECONDS, STALL_SECONDS
+from scoring.history import DEFAULT_ENGINES
+
+# An hour without a cloud at 100 messages a second of 700 bytes; eMMC of the smallest gateways has 4 GB.
+_JOURNAL_MEGABYTES = 256
+# Three windows of 50: a sensor that counts on through an outage is believed, a digit too many is not.
+_MAX_CYCLE_JUMP = 150
+_CONFIRM_SECONDS = 3_600.0
+
+
+class UnnamedEngine(StrEnum):
+    """What becomes of a reading in which a module names no engine."""
+
+    DEADLETTER = "deadletter"
+    """It is a dead letter: the module speaks for many, and nobody knows for which now."""
+    DEVICE = "device"
+    """It is one of the edge device's own engine."""
+
+
+MODEL_PATH = Text(name="MODEL_PATH", text="the ONNX file; the image's default is its own, the fleet's")
+STATE_DIR = Folder(name="STATE_DIR", text="where the journal is")
+ENGINES = Number(
+    name="ENGINES",
+    text="histories kept; the least recently seen engine goes first",
+    default=DEFAULT_ENGINES,
+    lowest=1,
+    highest=100_000,
+)
+MAX_CYCLE_JUMP = Number(
+    name="MAX_CYCLE_JUMP",
+    text="how many cycles a reading may be ahead of its engine's newest before it is held back until the next one "
+    "confirms it",
+    default=_MAX_CYCLE_JUMP,
+    lowest=1,
+    highest=1_000_000,
+)
+CONFIRM_SECONDS = Number(
+    name="CONFIRM_SECONDS",
+    text="how long it is held back at most; then it is a dead letter",
+    default=_CONFIRM_SECONDS,
+    lowest=1.0,
+    highest=1e6,
+)
+UNNAMED_ENGINE = Choice(
+    name="UNNAMED_ENGINE",
+    text="what becomes of a module's reading that names no engine: a dead letter, or one of the edge device's engine",
+    default=UnnamedEngine.DEADLETTER,
+)
+JOURNAL_MEGABYTES = Number(
+    name="JOURNAL_MEGABYTES",
+    text="what waits on disk at most; at the limit edgeHub keeps the rest",
+    default=_JOURNAL_MEGABYTES,
+    lowest=1,
+    highest=100_000,
+)
+JOURNAL_DURABILITY = Choice(
+    name="JOURNAL_DURABILITY",
+    text="`process` survives any kill, `power` also a power cut",
+    default=Durability.PROCESS,
+)
+WATCHDOG_STALL_SECONDS = Number(
+    name="WATCHDOG_STALL_SECONDS",
+    text="how long work may wait without progress before the process ends itself",
+    default=STALL_SECONDS,
+    lowest=1.0,
+    highest=1e6,
+)
+WATCHDOG_EARLIEST_SECONDS = Number(
+    name="WATCHDOG_EARLIEST_SECONDS",
+    text="but not sooner after its start than this",
+    default=EARLIEST_SECONDS,
+    lowest=0.0,
+    highest=1e6,
+)
+METRICS_LISTEN = settings.METRICS_LISTEN

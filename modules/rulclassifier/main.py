@@ -18,10 +18,13 @@ from modules.edge.watchdog import Watchdog, Work
 from modules.rulclassifier import settings
 from modules.rulclassifier.answers import bare
 from modules.rulclassifier.meters import Meters
-from modules.rulclassifier.processor import Processor
+from modules.rulclassifier.processor import Processor, Rules
 from scoring.classifier import Classifier
 from scoring.errors import ModelError
 from scoring.model import Model
+
+# A hub of ten thousand devices takes 50 reports a second, and a share in hundredths changes seldom.
+TELL_SECONDS = 60.0
 
 log = logging.getLogger(__name__)
 
@@ -40,6 +43,11 @@ async def rulclassifier(stop: asyncio.Event) -> bool:
     engines = settings.ENGINES.read()
     limit = settings.JOURNAL_MEGABYTES.read() * 1_000_000
     durability = settings.JOURNAL_DURABILITY.read()
+    rules = Rules(
+        settings.MAX_CYCLE_JUMP.read(),
+        settings.CONFIRM_SECONDS.read(),
+        settings.UNNAMED_ENGINE.read() is settings.UnnamedEngine.DEVICE,
+    )
     watchdog = Watchdog(
         earliest=settings.WATCHDOG_EARLIEST_SECONDS.read(), stall=settings.WATCHDOG_STALL_SECONDS.read()
     )
@@ -55,10 +63,11 @@ async def rulclassifier(stop: asyncio.Event) -> bool:
         meters.show_model(model)
         client = EdgeClient(journal.accept, Twin())
         outbox = Outbox(journal, client, bare)
-        processor = Processor(journal, classifier, meters, outbox)
-        meters.watch(journal, outbox, classifier.history, client)
+        processor = Processor(journal, classifier, meters, outbox, rules)
+        meters.watch_edge(journal, outbox, client)
+        meters.watch_engines(classifier.history, processor.continuity)
         watchdog.watch(
-            Work("the inbox", lambda: journal.inbox_entries > 0, lambda: processor.settled),
+            Work("the inbox", lambda: journal.inbox_entries > 0 and not processor.waits, lambda: processor.settled),
             Work("the outbox", lambda: journal.outbox_entries > 0 and client.is_connected, lambda: outbox.sent),
             Work("the SDK", lambda: client.stuck > 0 and not client.is_connected, lambda: client.connections),
         )
@@ -69,10 +78,18 @@ async def rulclassifier(stop: asyncio.Event) -> bool:
         )
         give_back()
         processor.start()
-        await until(stop, client.run(), outbox.run(), processor.watch())
+        await until(stop, client.run(), outbox.run(), processor.watch(), _tell(client, processor))
     processor.stop()
     journal.close()
     return client.stuck > 0
+
+
+async def _tell(client: EdgeClient, processor: Processor) -> None:
+    """Keep in the reported properties what an operator should see who reads no log."""
+    while True:
+        if processor.settled:
+            client.report({"deadLetterShare": round(processor.dead_letters / processor.settled, 2)})
+        await asyncio.sleep(TELL_SECONDS)
 
 
 async def _load(path: Path, stop: asyncio.Event, watchdog: Watchdog) -> Model | None:

@@ -6,6 +6,7 @@ from modules.edge.client import EdgeClient
 from modules.edge.journal import Journal
 from modules.edge.metrics import Metrics
 from modules.edge.outbox import Outbox
+from modules.rulclassifier.continuity import Continuity
 from scoring.history import History
 from scoring.model import Model
 from scoring.telemetry import Reason
@@ -33,8 +34,8 @@ class Meters:
         for label in model.signature.classes:
             self.predictions(label)
 
-    def watch(self, journal: Journal, outbox: Outbox, history: History, client: EdgeClient) -> None:
-        """Show what these hold whenever somebody looks."""
+    def watch_edge(self, journal: Journal, outbox: Outbox, client: EdgeClient) -> None:
+        """Show what waits, and what became of it, whenever somebody looks."""
         gauge = self._metrics.gauge
         gauge("inbox_messages", "Messages taken and not yet answered", lambda: journal.inbox_entries)
         gauge("outbox_messages", "Answers that edgeHub has not yet acknowledged", lambda: journal.outbox_entries)
@@ -51,9 +52,22 @@ class Meters:
             lambda: journal.limit,
         )
         gauge("journal_set_aside", "Broken journals that this start set aside", lambda: journal.set_aside)
+        gauge("journal_trouble", "1 while the disk does not take what is written", lambda: journal.trouble is not None)
+        gauge("journal_damaged_rows", "Damaged rows that were put aside since the start", lambda: journal.damaged)
+        gauge(
+            "refused_inputs",
+            "Inputs that were not taken since the start, for want of room or because of the disk; edgeHub keeps them",
+            lambda: journal.refused,
+        )
+        gauge("connections", "Connections to edgeHub made since the start", lambda: client.connections)
+        gauge("connected", "1 while connected to edgeHub", lambda: client.is_connected)
+
+    def watch_engines(self, history: History, continuity: Continuity) -> None:
+        """Show what is remembered of engines whenever somebody looks."""
+        gauge = self._metrics.gauge
         gauge("engines", "Engines whose history is kept", lambda: len(history))
         gauge(
             "engines_limit", "Engines whose history can be kept; the least recently seen goes", lambda: history.capacity
         )
-        gauge("connections", "Connections to edgeHub made since the start", lambda: client.connections)
-        gauge("connected", "1 while connected to edgeHub", lambda: client.is_connected)
+        gauge("held_readings", "Readings far ahead that wait for the next one to confirm them", lambda: len(continuity))
+        gauge("confirmed_jumps", "Of those, how many have been confirmed since the start", lambda: continuity.confirmed)

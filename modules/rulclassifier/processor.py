@@ -85,8 +85,8 @@ class Processor(threading.Thread):
         """How many of them have been dead-lettered."""
         self.trouble: str | None = None
         """Why nothing can be scored; None while it can."""
-        self.waits_for_room = False
-        """Whether the outbox is full, and edgeHub has to take something first."""
+        self.waits = False
+        """Whether answers wait: for the disk, or for edgeHub to take something from a full outbox."""
         signature = classifier.model.signature
         self.continuity = Continuity(classifier.history, rules.jump, rules.confirm_seconds)
         self._journal = journal
@@ -301,15 +301,16 @@ class Processor(threading.Thread):
                 if self._journal.has_room(whole):
                     added = self._journal.settle(whole)
                     break
-                self.waits_for_room = True
+                self.waits = True
                 self._journal.sent(self._sent)
                 self._sent = []
                 self._wait(ROOM_SECONDS)
             except JournalBrokenError:
                 raise
             except JournalError:
+                self.waits = True
                 self._wait(RETRY_SECONDS)
-        self.waits_for_room = False
+        self.waits = False
         self._sent = []
         self._outbox.offer(added)
 

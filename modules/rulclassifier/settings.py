@@ -8,13 +8,12 @@ from modules.edge import settings
 from modules.edge.journal import Durability
 from modules.edge.settings import Choice, Folder, Number, Text
 from modules.edge.watchdog import EARLIEST_SECONDS, STALL_SECONDS
+from modules.rulclassifier.continuity import CONFIRM_SECONDS as DEFAULT_CONFIRM_SECONDS
+from modules.rulclassifier.continuity import JUMP
 from scoring.history import DEFAULT_ENGINES
 
 # An hour without a cloud at 100 messages a second of 700 bytes; eMMC of the smallest gateways has 4 GB.
 _JOURNAL_MEGABYTES = 256
-# Three windows of 50: a sensor that counts on through an outage is believed, a digit too many is not.
-_MAX_CYCLE_JUMP = 150
-_CONFIRM_SECONDS = 3_600.0
 
 
 class UnnamedEngine(StrEnum):
@@ -30,7 +29,7 @@ MODEL_PATH = Text(name="MODEL_PATH", text="the ONNX file; the image's default is
 STATE_DIR = Folder(name="STATE_DIR", text="where the journal is")
 ENGINES = Number(
     name="ENGINES",
-    text="histories kept; the least recently seen engine goes first",
+    text="histories kept; at the bound a sender that holds many gives up its own, the least recently seen first",
     default=DEFAULT_ENGINES,
     lowest=1,
     highest=100_000,
@@ -39,14 +38,14 @@ MAX_CYCLE_JUMP = Number(
     name="MAX_CYCLE_JUMP",
     text="how many cycles a reading may be ahead of its engine's newest before it is held back until the next one "
     "confirms it",
-    default=_MAX_CYCLE_JUMP,
+    default=JUMP,
     lowest=1,
     highest=1_000_000,
 )
 CONFIRM_SECONDS = Number(
     name="CONFIRM_SECONDS",
     text="how long it is held back at most; then it is a dead letter",
-    default=_CONFIRM_SECONDS,
+    default=DEFAULT_CONFIRM_SECONDS,
     lowest=1.0,
     highest=1e6,
 )

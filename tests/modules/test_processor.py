@@ -577,7 +577,7 @@ def test_the_answers_to_what_a_full_journal_holds_stay_under_its_limit(tmp_path,
         def take_acknowledged(self) -> list:
             nonlocal highest, answers
             highest = max(highest, module.journal.bytes)
-            found = module.journal.outgoing(0, 10_000) if module.processor.waits_for_room else []
+            found = module.journal.outgoing(0, 10_000) if module.processor.waits else []
             answers += len(found)
             return found
 

@@ -35,6 +35,8 @@ benchmark: setup $(MODEL)
 # Each fault as often as docs/reliability.md says; about 35 minutes.
 reliability: setup
 	FAULT_ROUNDS=20 $(BIN)/python -m pytest tests/test_reliability.py --timeout 6000 $(ARGS)
+	FAULT_ROUNDS=20 $(BIN)/python -m pytest tests/modules/test_journal.py tests/modules/test_same_as_undisturbed.py \
+		--timeout 6000
 	$(BIN)/python -m pytest tests/modules -k any_bytes --hypothesis-profile many --timeout 6000
 
 # Length and rate can be set: make soak ARGS="--minutes 10 --rate 200"

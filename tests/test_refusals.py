@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from modules.edge.journal import HistoryChanges, Journal
+from modules.edge.journal import Journal, Settlement
 from modules.edge.message import OutputMessage
 from simulator.runtime import Runtime
 from tests.deployment import Deployment, answered, by_output

@@ -323,6 +323,28 @@ def test_after_any_damage_the_next_start_goes_on_with_what_is_whole(tmp_path, pa
     assert whole > DAMAGES * 0.95
 
 
+def test_what_was_committed_last_is_saved_from_the_log_beside_a_broken_file(journal, path, tmp_path) -> None:
+    accept(journal, *range(300))
+    journal._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    content = bytearray(path.read_bytes())
+    middle = len(content) // 2 // 4096 * 4096
+    content[middle : middle + 4096] = b"\xa5" * 4096
+    accept(journal, *range(300, 310))
+    killed = tmp_path / "killed" / path.name
+    killed.parent.mkdir()
+    # As a kill leaves them: nothing of the log has been moved into the file.
+    killed.write_bytes(content)
+    shutil.copy(f"{path}-wal", f"{killed}-wal")
+    again = Journal(killed, limit=1_000_000)
+    found = []
+    while entries := again.take(1):
+        found.append(int(entries[0].message.system["mid"]))
+        settle(again, entries)
+    again.close()
+    assert again.set_aside == 1
+    assert set(range(301, 310)) <= set(found)
+
+
 def test_a_missing_folder_is_an_error_that_names_the_file(tmp_path) -> None:
     with pytest.raises(JournalError, match=r"absent/journal\.sqlite3 cannot be opened"):
         Journal(tmp_path / "absent" / "journal.sqlite3", limit=1)

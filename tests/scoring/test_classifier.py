@@ -6,7 +6,7 @@ import pytest
 from scoring.classifier import MAX_BATCH, Classifier
 from scoring.model import Model
 from scoring.telemetry import FIELDS, Reason, Telemetry
-from tests.onnx_models import record, tiny_model
+from tests.onnx_models import record, signature, tiny_model
 
 
 @pytest.fixture(scope="module")
@@ -52,6 +52,15 @@ def test_a_stale_record_is_refused_and_its_neighbours_are_scored(model: Model) -
     before, stale, after = Classifier(model).score([telemetry(50), telemetry(3), telemetry(51)])
     assert stale.reason == Reason.STALE_CYCLE
     assert [before.telemetry.cycle, after.telemetry.cycle] == [50, 51]
+
+
+def test_an_alert_is_raised_at_the_threshold_itself(model: Model) -> None:
+    (near,) = Classifier(model).score([telemetry(1, 20)])
+    at = near.probabilities["F25"]
+    described = signature(alert={"class": "F25", "threshold": at})
+    above = signature(alert={"class": "F25", "threshold": float(np.nextafter(at, 1.0))})
+    found = [Classifier(Model(tiny_model(each))).score([telemetry(1, 20)])[0].alert for each in (described, above)]
+    assert found == [True, False]
 
 
 def test_no_number_is_not_sent_as_a_prediction(model: Model) -> None:

@@ -157,13 +157,13 @@ async def test_what_an_older_version_left_and_nobody_takes_is_replaced_at_once(t
     journal = Journal(state / "journal.sqlite3", 10_000_000)
     body = bytes(200_000)
     journal.settle(
-        [],
-        [
-            OutputMessage("deadletter", body, "over-256-kb", order="a", properties={"n" * 70_000: "over 256 KB"}),
-            OutputMessage("predictions", b"{}", "long-topic", order="a", properties={"name": "+" * 22_000}),
-            OutputMessage("predictions", b"{}", "good", order="a"),
-        ],
-        HistoryChanges(),
+        Settlement(
+            answers=[
+                OutputMessage("deadletter", body, "over-256-kb", order="a", properties={"n" * 70_000: "over 256 KB"}),
+                OutputMessage("predictions", b"{}", "long-topic", order="a", properties={"name": "+" * 22_000}),
+                OutputMessage("predictions", b"{}", "good", order="a"),
+            ]
+        )
     )
     journal.close()
     async with deployment.runtime() as runtime:

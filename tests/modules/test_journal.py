@@ -1,3 +1,4 @@
+import contextlib
 import os
 import random
 import shutil
@@ -182,6 +183,15 @@ def test_a_journal_of_the_first_layout_is_taken_over_whole(path) -> None:
     again.close()
 
 
+def test_a_journal_of_the_first_layout_that_lacks_a_table_is_broken_and_saved(path) -> None:
+    shutil.copy(OLD, path)
+    with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        connection.execute("DROP TABLE history")
+    journal = Journal(path, limit=1_000_000)
+    assert (journal.set_aside, journal.inbox_entries, journal.outbox_entries) == (1, 3, 2)
+    journal.close()
+
+
 def test_a_journal_of_the_first_layout_that_is_cut_off_in_its_migration_is_still_of_the_first(path) -> None:
     shutil.copy(OLD, path)
     program = f"""
@@ -335,7 +345,11 @@ def test_what_was_committed_last_is_saved_from_the_log_beside_a_broken_file(jour
     # As a kill leaves them: nothing of the log has been moved into the file.
     killed.write_bytes(content)
     shutil.copy(f"{path}-wal", f"{killed}-wal")
-    again = Journal(killed, limit=1_000_000)
+    # While somebody looks at the file as well, it is not moved when this process closes it either.
+    with contextlib.closing(sqlite3.connect(killed)) as reader:
+        reader.execute("BEGIN")
+        reader.execute("SELECT count(*) FROM held").fetchall()
+        again = Journal(killed, limit=1_000_000)
     found = []
     while entries := again.take(1):
         found.append(int(entries[0].message.system["mid"]))

@@ -480,6 +480,24 @@ def test_an_engine_that_goes_and_comes_back_within_one_batch_keeps_its_rows(tmp_
     again.journal.close()
 
 
+def test_of_an_engine_that_made_room_and_comes_back_nothing_is_left(tmp_path, model) -> None:
+    module = Module(tmp_path, model, engines=2)
+
+    def send(cycle: int, engine: str) -> None:
+        from_module(module, body(cycle, ConnectionDeviceId=engine))
+
+    for cycle in range(1, 5):
+        send(cycle, "a")
+    for engine in ("b", "c"):
+        send(1, engine)
+    send(5, "a")
+    module.journal.close()
+    module = Module(tmp_path, model, engines=2)
+    found = from_module(module, body(6, ConnectionDeviceId="a"))[-1]
+    module.journal.close()
+    assert json.loads(found.body)["WindowFilled"] == pytest.approx(2 / 5)
+
+
 def other_fields() -> Model:
     fields = tuple(Field(f"{each.name}x") if each.name == "Sensor21" else each for each in FIELDS)
     return Model(tiny_model(signature(fields=fields)))

@@ -12,6 +12,7 @@ from scoring.cmapss import Trajectories, write_trajectories
 from scoring.model import Model
 from scoring.prediction import Prediction
 from scoring.telemetry import Telemetry
+from simulator.engines import engines as simulated
 from simulator.runtime import Runtime
 from simulator.upstream import Received
 from tests.onnx_models import tiny_model
@@ -20,17 +21,24 @@ RETRY_SECONDS = 0.1
 
 
 class Deployment:
-    """A folder with a model and telemetry, and the runtime that deployment.template.json describes over it."""
+    """A folder with a model and telemetry, and the runtime that deployment.template.json describes over it.
 
-    def __init__(self, folder: Path, engines: int = 4, cycles: int = 50, model: bytes | None = None) -> None:
+    A model of a file gets telemetry of simulated engines: what no engine sends counts as missing to a real one.
+    """
+
+    def __init__(self, folder: Path, engines: int = 4, cycles: int = 50, model: bytes | Path | None = None) -> None:
         self.folder = folder
         self.units = np.repeat(np.arange(1, engines + 1), cycles)
         self.cycles = np.tile(np.arange(1, cycles + 1), engines)
         values = np.random.default_rng(1).uniform(10, 120, (len(self.units), 25)).round(4)
         values[:, 0] = self.cycles
+        if isinstance(model, Path):
+            lives = (np.resize(each.rows, (cycles, 24)) for each in simulated("FD003", engines, 1))
+            values[:, 1:] = np.concatenate(list(lives))
         self.trajectories = Trajectories(self.units, self.cycles, values)
         write_trajectories(folder / "test_FD003.txt", self.trajectories)
-        (folder / "model.onnx").write_bytes(model or tiny_model())
+        content = model.read_bytes() if isinstance(model, Path) else model
+        (folder / "model.onnx").write_bytes(content or tiny_model())
 
     def __len__(self) -> int:
         return len(self.units)

@@ -10,6 +10,7 @@ import os
 import random
 import signal
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 
 import psutil
 import pytest
@@ -21,6 +22,9 @@ from tests.deployment import Deployment, answered, by_output
 
 ROUNDS = int(os.environ.get("FAULT_ROUNDS", "1"))
 CLASSIFIER = "rulclassifier"
+FLEET = Path(__file__).parents[1] / "models" / "fleet.onnx"
+# The shipped model in each of them only where they are many.
+MODELS = [None, FLEET] if ROUNDS > 1 else [None]
 Disturbance = Callable[[Runtime], Awaitable[None]]
 
 
@@ -52,8 +56,9 @@ def assert_undisturbed(messages: list[Received], deployment: Deployment) -> None
     assert_order_is_kept(messages)
 
 
-async def test_twenty_kills_in_twenty_thousand_messages_lose_nothing_and_change_nothing(tmp_path) -> None:
-    deployment = Deployment(tmp_path, engines=100, cycles=200)
+@pytest.mark.parametrize("model", [None, FLEET], ids=["tiny", "fleet"])
+async def test_twenty_kills_in_twenty_thousand_messages_lose_nothing_and_change_nothing(tmp_path, model) -> None:
+    deployment = Deployment(tmp_path, engines=100, cycles=200, model=model)
     chance = random.Random(1)
     async with deployment.runtime() as runtime:
         classifier = runtime.agent[CLASSIFIER]
@@ -142,8 +147,11 @@ async def flow(runtime: Runtime) -> None:
         refuse_credentials,
     ],
 )
-async def test_the_module_goes_on_by_itself_and_nothing_is_lost_or_changed(tmp_path, disturb: Disturbance) -> None:
-    deployment = Deployment(tmp_path, engines=20, cycles=50 * ROUNDS)
+@pytest.mark.parametrize("model", MODELS, ids=["tiny", "fleet"][: len(MODELS)])
+async def test_the_module_goes_on_by_itself_and_nothing_is_lost_or_changed(
+    tmp_path, disturb: Disturbance, model: Path | None
+) -> None:
+    deployment = Deployment(tmp_path, engines=20, cycles=50 * ROUNDS, model=model)
     async with deployment.runtime(rate=100.0) as runtime:
         await runtime.upstream.wait_for(1)
         process = psutil.Process(runtime.agent[CLASSIFIER].status.pid)

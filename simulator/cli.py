@@ -41,7 +41,9 @@ def add_manifest(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
 def write_manifest(options: argparse.Namespace) -> int:
     """Write the manifest to a file or to standard output."""
-    content = json.dumps(manifest.Template(options.template, options.arch).manifest(), indent=2) + "\n"
+    made = manifest.Template(options.template, options.arch).manifest()
+    sys.stderr.write("".join(f"warning: {each}\n" for each in manifest.warnings(made)))
+    content = json.dumps(made, indent=2) + "\n"
     if options.out:
         options.out.write_text(content, encoding="utf-8")
     else:

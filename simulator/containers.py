@@ -100,6 +100,8 @@ def _limits(options: Mapping[str, Any]) -> list[str]:
         flags += ["--tmpfs", f"{path}:{settings}" if settings else path]
     if host.get("Memory"):
         flags += ["--memory", str(host["Memory"])]
+    if host.get("PidsLimit"):
+        flags += ["--pids-limit", str(host["PidsLimit"])]
     if options.get("User"):
         flags += ["--user", options["User"]]
     return flags

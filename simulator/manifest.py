@@ -7,7 +7,7 @@ import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from simulator.errors import ManifestError
@@ -169,6 +169,12 @@ class Manifest:
     twins: dict[str, dict[str, Any]] = field(default_factory=dict)
 
 
+# What the runtime's own modules keep in their stores.
+KEPT = {
+    "edgeHub": "what waits for the cloud, up to the time to live of its route,",
+    "edgeAgent": "the deployment that it goes by while it is offline",
+}
+
 # edgeHub puts routes without a priority behind those that have one (0 to 9), and keeps messages two hours.
 DEFAULT_PRIORITY = 2_000_000_000
 DEFAULT_TIME_TO_LIVE = 7200
@@ -250,6 +256,26 @@ def _route(name: str, entry: str | dict[str, Any], default: float) -> RouteSpec:
         raise ManifestError(message)
     # 0 means the global time to live.
     return RouteSpec(name, text, priority, entry.get("timeToLiveSecs") or default)
+
+
+def warnings(content: dict[str, Any]) -> list[str]:
+    """What a device would be sorry for, though the manifest is taken: runtime modules that keep nothing on the host."""
+    modules = desired(content, "$edgeAgent").get("systemModules", {})
+    return [
+        f"{name} keeps its store in its container: {KEPT[name]} is lost when the container is made anew, as at each "
+        f"update; give it StorageFolder in env, and a bind of that folder in createOptions.HostConfig.Binds"
+        for name in KEPT
+        if name in modules and not _stores_on_host(_module(name, modules[name]))
+    ]
+
+
+def _stores_on_host(spec: ModuleSpec) -> bool:
+    # .NET's configuration knows no case.
+    folders = [value for key, value in spec.environment.items() if key.lower() == "storagefolder"]
+    host = spec.create_options.get("HostConfig") or {}
+    targets = [each.split(":")[1] for each in host.get("Binds") or [] if ":" in each]
+    targets += [each.get("Target", "") for each in host.get("Mounts") or []]
+    return any(PurePosixPath(folder).is_relative_to(target) for folder in folders for target in targets if target)
 
 
 def load(path: Path, architecture: str = "amd64", environment: Mapping[str, str] | None = None) -> dict[str, Any]:

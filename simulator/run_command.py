@@ -20,6 +20,8 @@ from simulator.containers import find_program
 from simulator.errors import SimulatorError
 from simulator.runtime import Runtime
 
+logger = logging.getLogger(__name__)
+
 # How often a file is looked at that another process writes.
 LOOK_AGAIN = 0.2
 LOG_FORMAT = "%(asctime)s %(levelname).4s %(message)s"
@@ -63,6 +65,8 @@ async def run(options: argparse.Namespace) -> int:
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, ended.set)
     content = manifest.load(options.manifest, architecture())
+    for each in manifest.warnings(content):
+        logger.warning("%s", each)
     async with Runtime(
         content,
         options.home,

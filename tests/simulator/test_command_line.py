@@ -80,7 +80,31 @@ def test_a_manifest_is_generated_and_can_be_run(tmp_path):
     out = tmp_path / "manifest.json"
     result = simulator("manifest", "--arch", "arm32v7", "--out", out, env=environment)
     assert result.returncode == 0, result.stderr
+    assert result.stderr == ""
     assert "arm32v7" in out.read_text()
+
+
+def test_a_manifest_that_keeps_nothing_of_the_runtime_on_the_host_is_warned_of_and_made_all_the_same(tmp_path):
+    template = tmp_path / "deployment.template.json"
+    content = json.loads((ROOT / "examples" / "ten_line_manifest.json").read_text())
+    for module in content["modulesContent"]["$edgeAgent"]["properties.desired"]["systemModules"].values():
+        del module["env"]
+    template.write_text(json.dumps(content))
+    made = simulator("manifest", "--template", template)
+    assert made.returncode == 0
+    assert "edgeHub" in json.loads(made.stdout)["modulesContent"]["$edgeAgent"]["properties.desired"]["systemModules"]
+    assert [line.split(" keeps ")[0] for line in made.stderr.splitlines()] == ["warning: edgeHub", "warning: edgeAgent"]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "simulator", "run", str(template), "--home", str(tmp_path / "home")],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout.readline().startswith("running at 127.")
+    process.terminate()
+    _, errors = process.communicate(timeout=60)
+    assert "WARN edgeHub keeps its store in its container" in errors
 
 
 def test_errors_are_one_line_and_an_exit_code(tmp_path):

@@ -27,13 +27,20 @@ def test_the_command_is_the_images_unless_the_manifest_has_one() -> None:
 
 
 def test_a_container_is_as_confined_as_the_manifest_says() -> None:
-    host = {"ReadonlyRootfs": True, "CapDrop": ["ALL"], "SecurityOpt": ["no-new-privileges"], "Memory": 1_000_000}
+    host = {
+        "ReadonlyRootfs": True,
+        "CapDrop": ["ALL"],
+        "SecurityOpt": ["no-new-privileges"],
+        "Memory": 1_000_000,
+        "PidsLimit": 100,
+    }
     found = " ".join(command({"HostConfig": host, "User": "1000"}))
     for flag in (
         "--read-only",
         "--cap-drop ALL",
         "--security-opt no-new-privileges",
         "--memory 1000000",
+        "--pids-limit 100",
         "--user 1000",
     ):
         assert flag in found

@@ -129,3 +129,56 @@ def test_a_priority_that_edge_hub_has_not_is_refused(priority):
     }
     with pytest.raises(ManifestError, match=r"route r has priority .* takes 0 to 9"):
         manifest.parse(content)
+
+
+def runtime_module(content, name):
+    return manifest.desired(content, "$edgeAgent")["systemModules"][name]
+
+
+@pytest.fixture
+def generated():
+    return manifest.Template(ROOT / "deployment.template.json", "amd64", ENVIRONMENT).manifest()
+
+
+def test_the_template_keeps_what_was_handed_over_on_the_host(generated):
+    assert manifest.warnings(generated) == []
+    assert manifest.warnings(manifest.load(ROOT / "examples" / "ten_line_manifest.json")) == []
+
+
+def without_folder(module):
+    del module["env"]
+
+
+def without_bind(module):
+    module["settings"] = {"image": "hub", "createOptions": "{}"}
+
+
+def with_another_bind(module):
+    module["settings"]["createOptions"] = json.dumps({"HostConfig": {"Binds": ["/srv:/iotedge/stor"]}})
+
+
+@pytest.mark.parametrize("spoil", [without_folder, without_bind, with_another_bind])
+@pytest.mark.parametrize(("name", "lost"), [("edgeHub", "what waits for the cloud"), ("edgeAgent", "the deployment")])
+def test_a_runtime_module_that_keeps_nothing_on_the_host_is_warned_of(generated, spoil, name, lost):
+    spoil(runtime_module(generated, name))
+    (warning,) = manifest.warnings(generated)
+    assert warning.startswith(f"{name} keeps its store in its container: {lost}")
+
+
+def test_a_mount_or_a_bind_of_a_folder_above_is_as_good_and_case_does_not_matter(generated):
+    module = runtime_module(generated, "edgeHub")
+    module["env"] = {"storageFolder": {"value": "/iotedge/storage/hub/"}}
+    for host in (
+        {"Binds": ["/srv/hub:/iotedge/storage:rw"]},
+        {"Mounts": [{"Type": "volume", "Source": "hub", "Target": "/iotedge"}]},
+    ):
+        module["settings"] = {"image": "hub", "createOptions": json.dumps({"HostConfig": host})}
+        assert manifest.warnings(generated) == []
+
+
+def test_a_module_has_bounds_of_memory_processes_and_logs(generated):
+    for name, module in manifest.parse(generated).modules.items():
+        host = module.create_options["HostConfig"]
+        assert 256_000_000 < host["Memory"] <= 512 * 1024 * 1024, name
+        assert 64 < host["PidsLimit"] <= 512, name
+        assert host["LogConfig"] == {"Type": "json-file", "Config": {"max-size": "10m", "max-file": "3"}}

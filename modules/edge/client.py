@@ -55,9 +55,9 @@ class EdgeClient:
         return self._up.is_set()
 
     @property
-    def carries(self) -> bool:
-        """Whether the connection that stands has had a message acknowledged."""
-        return self._connection is not None and self._connection.carries
+    def carried(self) -> int:
+        """How many messages have been acknowledged on the connection that stands."""
+        return 0 if self._connection is None else self._connection.carried
 
     async def run(self) -> None:
         """Stay connected until cancelled; then disconnect."""
@@ -66,7 +66,7 @@ class EdgeClient:
             connection = await self._hold_connection()
             if connection is not None:
                 pause = min(pause, LONGEST_PAUSE_OF_A_HUB_SECONDS)
-                if connection.carries and not connection.was_answer:
+                if connection.carried and not connection.was_answer:
                     pause = FIRST_PAUSE_SECONDS
             # Spread, so that ten thousand devices do not come back in step.
             await asyncio.sleep(pause * random.uniform(0.5, 1.0))  # noqa: S311 - not a secret

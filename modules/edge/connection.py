@@ -32,17 +32,17 @@ class Connection:
 
     Attributes:
         client: The SDK's client.
-        carries: Whether a message has been acknowledged.
+        carried: How many messages have been acknowledged.
         was_answer: Whether its loss came while nothing but one send of ours was without an answer.
-        is_proof: Whether its loss says something of the message that was alone on it: it carried others before, and
-            no report was without an answer.
+        proof: How much its loss says of the message that was alone on it: how many it carried before, 0 where a
+            report was without an answer too.
     """
 
     def __init__(self, client: IoTHubModuleClient) -> None:
         self.client = client
-        self.carries = False
+        self.carried = 0
         self.was_answer = False
-        self.is_proof = False
+        self.proof = 0
         self._lost = asyncio.Event()
         self._why = ""
         self._sends = 0
@@ -86,7 +86,7 @@ class Connection:
             ConnectionLostError: The connection ended before.
         """
         if self.is_lost:
-            raise ConnectionLostError(False)
+            raise ConnectionLostError(0)
         self._sends += 1
         self._is_alone = alone
         try:
@@ -97,13 +97,13 @@ class Connection:
             raise
         except (ConnectionResetError, TimeoutError) as error:
             self.lose(f"a call was not answered: {chain(error)}")
-            raise ConnectionLostError(self.is_proof) from error
+            raise ConnectionLostError(self.proof) from error
         except Exception as error:
             # It did not leave at all.
             self.lose(f"a message cannot leave: {chain(error)}")
-            raise ConnectionLostError(False) from error
+            raise ConnectionLostError(0) from error
         else:
-            self.carries = True
+            self.carried += 1
         finally:
             self._sends -= 1
             self._is_alone = False
@@ -157,7 +157,7 @@ class Connection:
         if not self._lost.is_set():
             self._why = why
             self.was_answer = self._is_alone or (self._reports > 0 and not self._sends)
-            self.is_proof = self.carries and not self._reports
+            self.proof = 0 if self._reports else self.carried
             self._lost.set()
 
     async def close(self) -> bool:

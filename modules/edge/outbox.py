@@ -133,14 +133,15 @@ class _Entry(Parcel):
     """A message of the outbox on its way."""
 
     def __init__(self, outbox: Outbox, outgoing: Outgoing, *, is_replacement: bool = False) -> None:
-        super().__init__(outgoing.message, lambda: outbox.acknowledge(self._outgoing), is_suspect=outgoing.lost > 0)
+        super().__init__(outgoing.message, lambda: outbox.acknowledge(self._outgoing), in_a_row=outgoing.lost)
         self._outbox = outbox
         self._outgoing = outgoing
         self._is_replacement = is_replacement
 
     async def count_lost(self) -> bool:
+        self.in_a_row += 1
         self._outgoing = await self._outbox.count_lost(self._outgoing)
-        return self._outgoing.lost >= LOST_CONNECTIONS and not self._is_replacement
+        return min(self.in_a_row, self._outgoing.lost) >= LOST_CONNECTIONS and not self._is_replacement
 
     async def replace(self, why: str) -> Sequence[Parcel] | None:
         if self._is_replacement:

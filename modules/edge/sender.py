@@ -20,16 +20,21 @@ SUBMITTED = 200
 CLOSE_SECONDS = 2.0
 # What can be neither sent nor replaced, because the disk refuses, is looked at again after this.
 RETRY_SECONDS = 5.0
+# How many others a connection has to carry before its end on a message counts, the first time, the second, the third
+# in a row. Where one in ten sends ends a connection, or each connection ends after so many, no message is to blame.
+PROOFS = (1, 20, 40)
+# Where nothing was ever acknowledged and nothing else waits, the next of the same engine is the proof after so many.
+ENDS_BEFORE_THE_NEXT = 3
 
 
 class ConnectionLostError(Exception):
     """A connection ended before a message that it carried was acknowledged.
 
     Attributes:
-        carried: Whether it had carried something before, and nothing else of ours was without an answer.
+        carried: How many others it had carried before; 0 where something else may be the reason.
     """
 
-    def __init__(self, carried: bool) -> None:
+    def __init__(self, carried: int) -> None:
         super().__init__("the connection was lost before the acknowledgement")
         self.carried = carried
 
@@ -38,8 +43,8 @@ class Link(Protocol):
     """What a sender sends by."""
 
     @property
-    def carries(self) -> bool:
-        """Whether the connection that stands has had a message acknowledged."""
+    def carried(self) -> int:
+        """How many messages have been acknowledged on the connection that stands."""
 
     async def send(self, message: OutputMessage, *, alone: bool = False) -> None:
         """Send a message, as soon as there is a connection; returns once it is acknowledged.
@@ -60,17 +65,35 @@ class Parcel:
     Attributes:
         message: The message.
         is_suspect: A connection has ended while it was under way: it goes alone.
+        is_grave: A connection has ended on it alone: the next one has to prove itself first.
+        ends: How many connections have ended on it alone since this process began.
+        in_a_row: How many in a row, each of them proven.
     """
 
     def __init__(
-        self, message: OutputMessage, acknowledged: Callable[[], None] = lambda: None, *, is_suspect: bool = False
+        self, message: OutputMessage, acknowledged: Callable[[], None] = lambda: None, *, in_a_row: int = 0
     ) -> None:
+        """Take a message.
+
+        Args:
+            message: The message.
+            acknowledged: Called once edgeHub has it.
+            in_a_row: How many connections ended on it alone before this process began.
+        """
         self.message = message
         self.acknowledged = acknowledged
-        self.is_suspect = is_suspect
+        self.is_suspect = self.is_grave = in_a_row > 0
+        self.ends = 0
+        self.in_a_row = in_a_row
+
+    @property
+    def proof(self) -> int:
+        """How many others the connection has to carry before it goes."""
+        return PROOFS[min(self.in_a_row, len(PROOFS) - 1)] if self.is_grave else 0
 
     async def count_lost(self) -> bool:
-        """Count a connection that ended on this message alone; whether that was one too many."""
+        """Count a connection that ended on this message alone; whether it is to be replaced."""
+        self.in_a_row += 1
         return False
 
     async def replace(self, why: str) -> Sequence[Parcel] | None:
@@ -87,9 +110,9 @@ class Parcel:
 class Sender:
     """At most `IN_FLIGHT` sends under way, at most one of them for each order key.
 
-    What was under way when a connection ended may be the reason, so it is sent again with nothing else in flight. It
-    waits until the new connection has carried something: a connection that carries nothing at all says nothing about
-    the message that it ended on.
+    What was under way when a connection ended may be the reason, so it is sent again with nothing else in flight. If
+    one ends on it alone, the next has to carry others first: a connection that carries nothing at all, or ends now and
+    then whatever it carries, says nothing about the message that it ended on.
     """
 
     def __init__(self, link: Link) -> None:
@@ -137,7 +160,8 @@ class Sender:
     def _start(self) -> None:
         """Start what may go now."""
         while not self._is_alone and len(self._flights) < IN_FLIGHT:
-            if self._suspects and (self._link.carries or not (self._ready or self._flights)):
+            nothing_else = not (self._ready or self._flights)
+            if self._suspects and (nothing_else or self._link.carried >= self._suspects[0].proof):
                 if self._flights:
                     # The one that goes alone waits for them, and nothing new starts until then.
                     return
@@ -165,6 +189,7 @@ class Sender:
         except ValueError as error:
             await self._replace(parcel, str(error))
         except ConnectionLostError:
+            self._break_rows()
             parcel.is_suspect = True
             self._suspects.append(parcel)
         else:
@@ -172,23 +197,41 @@ class Sender:
 
     async def _send_alone(self, parcel: Parcel) -> None:
         try:
-            if self._last_acknowledged is not None and not self._link.carries:
-                # Nothing else waits, so this has to show that the connection carries; a repeat does no harm.
-                await self._link.send(self._last_acknowledged)
+            while self._link.carried < parcel.proof and (repeat := self._repeat_beside(parcel)) is not None:
+                await self._link.send(repeat)
         except ConnectionLostError:
-            self._suspects.append(parcel)
+            self._suspects.appendleft(parcel)
+            self._break_rows()
             return
         try:
             await self._link.send(parcel.message, alone=True)
         except ValueError as error:
             await self._replace(parcel, str(error))
         except ConnectionLostError as error:
-            if error.carried and await parcel.count_lost():
+            self._break_rows()
+            is_proven = error.carried >= max(parcel.proof, PROOFS[0])
+            parcel.is_grave = True
+            parcel.ends += 1
+            if is_proven and await parcel.count_lost():
                 await self._replace(parcel, "connections end on it")
             else:
-                self._suspects.append(parcel)
+                # The same again, so that what ends connections is known before another is tried.
+                self._suspects.appendleft(parcel)
         else:
             self._acknowledge(parcel)
+
+    def _repeat_beside(self, parcel: Parcel) -> OutputMessage | None:
+        """What shows that a connection carries, where nothing else waits: a message that comes twice does no harm."""
+        lane = self._lanes[parcel.message.order]
+        if self._last_acknowledged is None and parcel.ends >= ENDS_BEFORE_THE_NEXT and len(lane) > 1:
+            return lane[1].message
+        return self._last_acknowledged
+
+    def _break_rows(self) -> None:
+        """A connection has ended on something else than those that wait; they may go without proof again."""
+        for each in self._suspects:
+            each.in_a_row = 0
+            each.is_grave = False
 
     def _acknowledge(self, parcel: Parcel) -> None:
         self._last_acknowledged = parcel.message

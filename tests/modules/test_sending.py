@@ -6,7 +6,7 @@ import pytest
 from modules.edge.journal import Journal, JournalError, Outgoing, Settlement
 from modules.edge.message import OutputMessage
 from modules.edge.outbox import LOST_CONNECTIONS, PAGE, Outbox
-from modules.edge.sender import IN_FLIGHT, SUBMITTED, ConnectionLostError, Parcel, Sender
+from modules.edge.sender import IN_FLIGHT, PROOFS, SUBMITTED, ConnectionLostError, Parcel, Sender
 from modules.rulclassifier.answers import bare
 
 
@@ -16,7 +16,7 @@ class Hub:
     It refuses a body of `too large`, except as a dead letter.
     """
 
-    carries = True
+    carried = 1_000
 
     def __init__(self) -> None:
         self.gate = asyncio.Event()
@@ -105,11 +105,11 @@ class Line:
 
     def __init__(self, is_fatal) -> None:
         self.is_fatal = is_fatal
-        self.carries = False
+        self.carried = 0
         self.connections = 1
         self.under_way: set[asyncio.Future] = set()
         self.taken: list[str] = []
-        # What was under way when a connection ended, and whether that connection had carried something.
+        # What was under way when a connection ended, and how much that connection had carried.
         self.ends: list[tuple[list[str], bool]] = []
 
     async def send(self, message: OutputMessage, *, alone: bool = False) -> None:
@@ -121,18 +121,18 @@ class Line:
         if not answer.done() and self.is_fatal(message, self):
             self.end()
         if not answer.done():
-            self.carries = True
+            self.carried += 1
             self.taken.append(message.message_id)
             self.under_way.discard(answer)
             answer.set_result(None)
         await answer
 
     def end(self) -> None:
-        self.ends.append((sorted(each.message.message_id for each in self.under_way), self.carries))
+        self.ends.append((sorted(each.message.message_id for each in self.under_way), self.carried))
         for each in self.under_way:
-            each.set_exception(ConnectionLostError(self.carries))
+            each.set_exception(ConnectionLostError(self.carried))
         self.under_way.clear()
-        self.carries = False
+        self.carried = 0
         self.connections += 1
 
 
@@ -152,9 +152,9 @@ async def test_what_ends_connections_is_replaced_after_three_that_carried_others
     fill(journal, messages)
     outbox = Outbox(journal, line, bare)
     await sent_by(outbox, journal, lambda: journal.outbox_entries == 0)
-    alone = [proof for ids, proof in line.ends if ids == ["7-7"]]
-    assert alone == [True] * LOST_CONNECTIONS
-    assert (outbox.replaced, len(line.ends)) == (1, LOST_CONNECTIONS + 1)
+    alone = [carried for ids, carried in line.ends if ids == ["7-7"]]
+    assert all(carried >= proof for carried, proof in zip(alone[-LOST_CONNECTIONS:], PROOFS, strict=True))
+    assert (outbox.replaced, len(line.ends) <= LOST_CONNECTIONS + 2) == (1, True)
     replacement = bare(messages[7])[0].message_id
     assert set(line.taken) == {each.message_id for each in messages} - {"7-7"} | {replacement}
     # In its place: what the same engine says next comes after it.
@@ -163,17 +163,19 @@ async def test_what_ends_connections_is_replaced_after_three_that_carried_others
     assert journal.bytes == 0
 
 
-async def test_attempts_are_kept_on_disk_so_that_a_restart_does_not_begin_anew(journal) -> None:
-    fill(journal, [message(n, n, b"poison" if n == 3 else b"{}") for n in range(3 * IN_FLIGHT)])
-    counted = journal.outgoing(3, 1)[0]
+@pytest.mark.parametrize(("place", "without_proof"), [(0, 1), (3, 0)])
+async def test_attempts_are_kept_on_disk_so_that_a_restart_does_not_begin_anew(journal, place, without_proof) -> None:
+    fill(journal, [message(n, n, b"poison" if n == place else b"{}") for n in range(3 * IN_FLIGHT)])
+    counted = journal.outgoing(place, 1)[0]
     for _ in range(LOST_CONNECTIONS - 1):
         counted = journal.count_lost(counted)
     line = Line(poison)
     outbox = Outbox(journal, line, bare)
     await sent_by(outbox, journal, lambda: journal.outbox_entries == 0)
     assert outbox.replaced == 1
-    # What is known to be suspect never goes together with others.
-    assert line.ends == [(["3-3"], True)]
+    # What is known to be suspect never goes together with others; what is first has nothing before it.
+    assert [ids for ids, _ in line.ends] == [[f"{place}-{place}"]] * (without_proof + 1)
+    assert line.ends[-1][1] >= PROOFS[-1]
 
 
 async def test_an_engine_that_is_alone_on_the_device_gets_its_poison_replaced_too(journal) -> None:
@@ -188,6 +190,15 @@ async def test_an_engine_that_is_alone_on_the_device_gets_its_poison_replaced_to
         "1-5-bare-1",
         *(f"1-{n}" for n in range(6, 10)),
     ]
+
+
+async def test_what_a_restart_finds_first_is_replaced_too_where_one_engine_is_all_there_is(journal) -> None:
+    line = Line(poison)
+    fill(journal, [message(n, 1, b"poison" if n == 0 else b"{}") for n in range(5)])
+    outbox = Outbox(journal, line, bare)
+    await sent_by(outbox, journal, lambda: journal.outbox_entries == 0)
+    assert outbox.replaced == 1
+    assert [each for each in dict.fromkeys(line.taken) if each != "1-0-bare-1"] == [f"1-{n}" for n in range(1, 5)]
 
 
 async def test_a_hub_that_takes_nothing_replaces_nothing(journal) -> None:
@@ -207,18 +218,35 @@ async def test_a_hub_that_takes_nothing_replaces_nothing(journal) -> None:
     assert all(each.lost == 0 for each in journal.outgoing(0, 100))
 
 
-async def test_a_flapping_link_replaces_nothing_and_keeps_the_order_of_each_engine(journal) -> None:
-    chance = random.Random(3)
-    line = Line(lambda _message, line: chance.random() < 0.1)
-    messages = [message(n, n % 30) for n in range(600)]
-    fill(journal, messages)
+@pytest.mark.parametrize("seed", range(3))
+async def test_a_link_that_ends_now_and_then_replaces_nothing_and_keeps_the_order_of_each_engine(journal, seed) -> None:
+    chance = random.Random(seed)
+    await replaces_nothing(journal, Line(lambda _message, _line: chance.random() < 0.1))
+
+
+@pytest.mark.parametrize("after", [1, 2, *PROOFS[1:], PROOFS[-1] + 1])
+async def test_a_link_that_ends_after_so_many_messages_replaces_nothing(journal, after) -> None:
+    await replaces_nothing(journal, Line(lambda _message, line: line.carried >= after))
+
+
+async def replaces_nothing(journal: Journal, line: Line) -> None:
+    fill(journal, [message(n, n % 30) for n in range(300)])
     outbox = Outbox(journal, line, bare)
     await sent_by(outbox, journal, lambda: journal.outbox_entries == 0)
     assert outbox.replaced == 0
-    assert len(line.ends) > 20
+    assert len(line.ends) >= 5
     for engine in range(30):
         own = [each for each in dict.fromkeys(line.taken) if each.startswith(f"{engine}-")]
-        assert own == [f"{engine}-{n}" for n in range(engine, 600, 30)]
+        assert own == [f"{engine}-{n}" for n in range(engine, 300, 30)]
+
+
+async def test_two_that_end_connections_are_both_found(journal) -> None:
+    line = Line(poison)
+    fill(journal, [message(n, n, b"poison" if n in {4, 9, 30} else b"{}") for n in range(100)])
+    outbox = Outbox(journal, line, bare)
+    await sent_by(outbox, journal, lambda: journal.outbox_entries == 0)
+    assert outbox.replaced == 3
+    assert len(line.ends) < 30
 
 
 async def test_what_can_never_be_sent_is_replaced_at_once_in_its_place(journal) -> None:
@@ -268,11 +296,13 @@ async def test_a_replacement_that_cannot_be_sent_either_is_not_replaced_again_an
 async def test_what_replaces_a_message_is_sent_once_while_pages_are_read(journal) -> None:
     hub = Hub()
     hub.open()
-    fill(journal, [message(n, n % 50, b"too large" if n % 10 == 0 else b"{}") for n in range(4 * PAGE)])
+    # The last page has room for those that replace others.
+    count = 4 * PAGE - 50
+    fill(journal, [message(n, n % 50, b"too large" if n % 10 == 0 else b"{}") for n in range(count)])
     outbox = Outbox(journal, hub, bare)
     await running(outbox, journal, lambda: journal.outbox_entries == 0)
-    assert len(hub.sent) == len(set(hub.sent)) == 4 * PAGE
-    assert (outbox.replaced, journal.bytes) == (4 * PAGE // 10, 0)
+    assert len(hub.sent) == len(set(hub.sent)) == count
+    assert (outbox.replaced, journal.bytes) == (count // 10, 0)
 
 
 @pytest.fixture

@@ -50,6 +50,15 @@ def test_a_graph_of_another_shape_than_its_signature_says_is_refused() -> None:
         Model(tiny_model(signature(classes=("a", "b"), edges=(1.0,), alert={})))
 
 
+def test_a_model_of_more_bytes_than_a_device_loads_in_its_time_is_refused_unread(monkeypatch) -> None:
+    content = tiny_model()
+    monkeypatch.setattr("scoring.model.MAX_MODEL_BYTES", len(content))
+    Model(content)
+    monkeypatch.setattr("scoring.model.MAX_MODEL_BYTES", len(content) - 1)
+    with pytest.raises(ModelError, match=f"model has {len(content)} bytes; at most {len(content) - 1} are loaded"):
+        Model(content)
+
+
 def test_bytes_that_are_no_model_are_refused_with_the_files_name(tmp_path) -> None:
     path = tmp_path / "broken.onnx"
     path.write_bytes(b"not a model")

@@ -87,7 +87,9 @@ def _opened(path: Path, durability: Durability) -> tuple[sqlite3.Connection, boo
         ) from error
     except sqlite3.Error as error:
         if not is_damage(error):
-            raise JournalError(f"journal {path} cannot be opened: {error}") from error
+            raise JournalError(
+                f"journal {path} cannot be opened: {error}; the module's user has to be able to write it and its folder"
+            ) from error
         aside = path.with_name(f"{path.name}.broken-{time.time_ns()}")
         log.error("journal %s is broken (%s); it is kept as %s", path, error, aside.name)
     try:

@@ -28,7 +28,8 @@ def log_of(runtime: Runtime) -> str:
 def reported(runtime: Runtime) -> dict:
     """What is said of each desired property, without the version."""
     found = runtime.upstream.twin(twin_of(runtime)).reported
-    return {name: {key: value[key] for key in value if key != "av"} for name, value in found.items()}
+    of_desired = {name: value for name, value in found.items() if isinstance(value, dict)}
+    return {name: {key: value[key] for key in value if key != "av"} for name, value in of_desired.items()}
 
 
 async def until(condition, seconds: float = 60.0) -> None:

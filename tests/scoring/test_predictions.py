@@ -60,15 +60,15 @@ described = st.sampled_from(
 )
 
 
-@given(st.data(), described, st.lists(st.floats(0, 1), min_size=len(ITEMS), max_size=len(ITEMS)))
-def test_records_of_a_batch_are_the_records_of_its_predictions(data, changes: dict, filled: list[float]) -> None:
+@given(st.data(), described, st.lists(st.integers(0, 125), min_size=len(ITEMS), max_size=len(ITEMS)))
+def test_records_of_a_batch_are_the_records_of_its_predictions(data, changes: dict, absent: list[int]) -> None:
     told = Described(**changes)
     outputs = Outputs(
         data.draw(numbers(len(told.signature.classes))),
         data.draw(numbers(3 if told.signature.interval else 0)),
         data.draw(numbers(len(told.signature.values))),
     )
-    predictions = replace(scored(told, ITEMS, outputs), filled=filled)
+    predictions = replace(scored(told, ITEMS, outputs), absent=np.array(absent, dtype=np.int32))
     for number, (answer, record) in enumerate(zip(predictions.each(ITEMS), predictions.records(), strict=True)):
         if isinstance(answer, InvalidTelemetry):
             assert record is answer

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from modules.edge import VERSION
+
 ROOT = Path(__file__).parent.parent
 TRAINING_ONLY = {
     "sklearn",
@@ -102,7 +104,7 @@ import {module}
 def test_a_module_names_dockerfiles_that_are_there_and_the_projects_version(path: Path) -> None:
     image = json.loads(path.read_text())["image"]
     version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
-    assert image["tag"]["version"] == version
+    assert image["tag"]["version"] == version == VERSION
     assert f"--build-arg=VERSION={version}" in image["buildOptions"]
     assert (path.parent / image["contextPath"]).resolve() == ROOT
     for architecture, dockerfile in image["tag"]["platforms"].items():

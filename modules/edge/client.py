@@ -26,6 +26,26 @@ LONGEST_PAUSE_SECONDS = 60.0
 LONGEST_PAUSE_OF_A_HUB_SECONDS = 10.0
 
 
+class Pauses:
+    """How long to wait between two connections."""
+
+    def __init__(self) -> None:
+        self._next = FIRST_PAUSE_SECONDS
+
+    def after(self, connection: Connection | None) -> float:
+        """Seconds to wait after a connection, or after none could be made.
+
+        Each wait is twice the one before. It is the first again after a connection that has carried a message, unless
+        its loss was the answer to one of our own sends.
+        """
+        if connection is not None:
+            self._next = min(self._next, LONGEST_PAUSE_OF_A_HUB_SECONDS)
+            if connection.carried and not connection.was_answer:
+                self._next = FIRST_PAUSE_SECONDS
+        pause, self._next = self._next, min(2 * self._next, LONGEST_PAUSE_SECONDS)
+        return pause
+
+
 class EdgeClient:
     """Keeps a module connected, sends its messages, and keeps its twin.
 
@@ -61,16 +81,11 @@ class EdgeClient:
 
     async def run(self) -> None:
         """Stay connected until cancelled; then disconnect."""
-        pause = FIRST_PAUSE_SECONDS
+        pauses = Pauses()
         while True:
-            connection = await self._hold_connection()
-            if connection is not None:
-                pause = min(pause, LONGEST_PAUSE_OF_A_HUB_SECONDS)
-                if connection.carried and not connection.was_answer:
-                    pause = FIRST_PAUSE_SECONDS
+            pause = pauses.after(await self._hold_connection())
             # Spread, so that ten thousand devices do not come back in step.
             await asyncio.sleep(pause * random.uniform(0.5, 1.0))  # noqa: S311 - not a secret
-            pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
 
     async def send(self, message: OutputMessage, *, alone: bool = False) -> None:
         """Send a message, as soon as there is a connection; returns once edgeHub has acknowledged it.

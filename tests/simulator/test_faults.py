@@ -4,6 +4,7 @@ import asyncio
 import json
 
 import pytest
+from azure.iot.device.exceptions import ClientError
 
 from simulator.control import command
 from simulator.errors import SimulatorError
@@ -113,6 +114,49 @@ async def test_a_clock_that_is_ahead_takes_every_token_for_expired(tmp_path):
         assert (await bare(runtime, "a").connect()).code == 5
         runtime.faults.skew(-7200)
         assert (await bare(runtime, "a").connect()).code == 0
+
+
+async def test_a_hub_that_chokes_on_a_message_ends_the_connection_of_who_sends_it_and_takes_others(tmp_path):
+    async with running(manifest(UP), tmp_path, "a", "b") as runtime, bare(runtime, "a") as a, bare(runtime, "b") as b:
+        runtime.faults.choke("poison")
+        for body, bag in ((b"some poison", ""), (b"x", "name=poison")):
+            a.publish(body, output="o", bag=bag)
+            with pytest.raises(ConnectionResetError):
+                await soon(a.read())
+            await a.connect()
+        await soon(a.send(b"taken"))
+        await soon(b.send(b"taken too"))
+        await runtime.faults.clear()
+        await soon(a.send(b"poison"))
+        assert [each.body for each in await runtime.upstream.wait_for(3)] == [b"taken", b"taken too", b"poison"]
+
+
+async def test_reports_are_refused_with_the_status_that_is_asked_for_and_not_kept(tmp_path):
+    async with running(manifest({}), tmp_path, "a", "b") as runtime:
+        runtime.faults.refuse_reports(429, "a")
+        async with module_client(runtime, "a") as a, module_client(runtime, "b") as b:
+            with pytest.raises(ClientError) as refusal:
+                await soon(a.patch_twin_reported_properties({"x": 1}))
+            assert "status 429" in str(refusal.value.__cause__)
+            await soon(b.patch_twin_reported_properties({"x": 1}))
+            await runtime.faults.clear()
+            await soon(a.patch_twin_reported_properties({"x": 2}))
+        assert [runtime.upstream.twin(f"edge-device/{name}").reported for name in "ab"] == [{"x": 2}, {"x": 1}]
+
+
+async def test_a_twin_is_answered_late_with_something_else_or_never(tmp_path):
+    async with running(manifest({}), tmp_path, "a") as runtime, module_client(runtime, "a") as a:
+        runtime.faults.garble_twin('{"desired": 7}')
+        assert await soon(a.get_twin()) == {"desired": 7}
+        await runtime.faults.clear()
+        runtime.faults.delay_twin(0.3)
+        waiting = asyncio.create_task(a.get_twin())
+        assert not (await asyncio.wait([waiting], timeout=0.1))[0]
+        assert (await soon(waiting))["desired"] == {"$version": 1}
+        runtime.faults.silence_twin("a")
+        waiting = asyncio.create_task(a.get_twin())
+        assert not (await asyncio.wait([waiting], timeout=0.5))[0]
+        waiting.cancel()
 
 
 async def test_a_fault_for_all_clients_is_for_all(tmp_path):

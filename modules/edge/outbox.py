@@ -139,7 +139,6 @@ class _Entry(Parcel):
         self._is_replacement = is_replacement
 
     async def count_lost(self) -> bool:
-        self.in_a_row += 1
         self._outgoing = await self._outbox.count_lost(self._outgoing)
         return min(self.in_a_row, self._outgoing.lost) >= LOST_CONNECTIONS and not self._is_replacement
 

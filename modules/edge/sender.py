@@ -92,8 +92,7 @@ class Parcel:
         return PROOFS[min(self.in_a_row, len(PROOFS) - 1)] if self.is_grave else 0
 
     async def count_lost(self) -> bool:
-        """Count a connection that ended on this message alone; whether it is to be replaced."""
-        self.in_a_row += 1
+        """Count a proven connection that ended on this message alone; whether it is to be replaced."""
         return False
 
     async def replace(self, why: str) -> Sequence[Parcel] | None:
@@ -145,6 +144,8 @@ class Sender:
         try:
             await asyncio.wait_for(self.idle(), CLOSE_SECONDS)
         except TimeoutError:
+            self._ready.clear()
+            self._suspects.clear()
             for flight in self._flights:
                 flight.cancel()
 
@@ -203,6 +204,8 @@ class Sender:
             self._suspects.appendleft(parcel)
             self._break_rows()
             return
+        except ValueError as error:
+            log.debug("message %s is no proof: %s", repeat.message_id, error)
         try:
             await self._link.send(parcel.message, alone=True)
         except ValueError as error:
@@ -212,6 +215,7 @@ class Sender:
             is_proven = error.carried >= max(parcel.proof, PROOFS[0])
             parcel.is_grave = True
             parcel.ends += 1
+            parcel.in_a_row += is_proven
             if is_proven and await parcel.count_lost():
                 await self._replace(parcel, "connections end on it")
             else:

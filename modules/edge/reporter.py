@@ -35,10 +35,18 @@ class Reporter:
 
     async def run(self) -> None:
         """Serve the twin until cancelled."""
+        try:
+            await self._serve()
+        except Exception:
+            log.exception("the twin is not served until the next connection")
+
+    async def _serve(self) -> None:
         self._twin.begin()
         reading = self._connection.accompany(self._read())
         # What stands in the twin already is not reported again, so it is read first; but not waited for without end.
         await asyncio.wait([reading], timeout=CALL_SECONDS)
+        if reading.done():
+            reading.result()
         await self._report()
 
     async def _read(self) -> None:

@@ -198,14 +198,11 @@ class Sender:
 
     async def _send_alone(self, parcel: Parcel) -> None:
         try:
-            while self._link.carried < parcel.proof and (repeat := self._repeat_beside(parcel)) is not None:
-                await self._link.send(repeat)
+            await self._prove(parcel)
         except ConnectionLostError:
             self._suspects.appendleft(parcel)
             self._break_rows()
             return
-        except ValueError as error:
-            log.debug("message %s is no proof: %s", repeat.message_id, error)
         try:
             await self._link.send(parcel.message, alone=True)
         except ValueError as error:
@@ -224,12 +221,22 @@ class Sender:
         else:
             self._acknowledge(parcel)
 
-    def _repeat_beside(self, parcel: Parcel) -> OutputMessage | None:
-        """What shows that a connection carries, where nothing else waits: a message that comes twice does no harm."""
+    async def _prove(self, parcel: Parcel) -> None:
+        """Show that the connection carries, where nothing else waits that would: by what may come twice without harm.
+
+        Raises:
+            ConnectionLostError: It does not.
+        """
+        repeat = self._last_acknowledged
         lane = self._lanes[parcel.message.order]
-        if self._last_acknowledged is None and parcel.ends >= ENDS_BEFORE_THE_NEXT and len(lane) > 1:
-            return lane[1].message
-        return self._last_acknowledged
+        if repeat is None and parcel.ends >= ENDS_BEFORE_THE_NEXT and len(lane) > 1:
+            repeat = lane[1].message
+        while repeat is not None and self._link.carried < parcel.proof:
+            try:
+                await self._link.send(repeat)
+            except ValueError:
+                # It was the next of the same engine, which will be told when its turn has come.
+                return
 
     def _break_rows(self) -> None:
         """A connection has ended on something else than those that wait; they may go without proof again."""

@@ -161,6 +161,31 @@ async def test_a_message_on_which_the_hub_ends_the_connection_is_replaced_and_ho
     assert 4 <= len(re.findall("is lost", log)) <= 8
 
 
+async def kick_again_and_again(runtime: Runtime) -> None:
+    for _ in range(40):
+        await asyncio.sleep(0.3)
+        if runtime.hub.outbox(CLASSIFIER).connection is not None:
+            runtime.faults.kick(CLASSIFIER)
+
+
+async def fill_the_hubs_disk(runtime: Runtime) -> None:
+    await runtime.faults.fill_disk()
+    await asyncio.sleep(12.0)
+    await runtime.faults.clear()
+
+
+@pytest.mark.parametrize("disturb", [kick_again_and_again, fill_the_hubs_disk])
+async def test_a_link_that_flaps_and_a_hub_that_takes_nothing_replace_nothing(tmp_path, disturb) -> None:
+    deployment = Deployment(tmp_path, engines=20, cycles=50)
+    async with deployment.runtime(rate=100.0) as runtime:
+        await runtime.upstream.wait_for(20)
+        await disturb(runtime)
+        messages = await answered(runtime, len(deployment))
+        assert "is replaced" not in log_of(runtime)
+    assert len(by_output(messages, "predictions")) == len(deployment)
+    assert by_output(messages, "deadletter") == {}
+
+
 async def test_what_an_older_version_left_and_nobody_takes_is_replaced_at_once(tmp_path) -> None:
     deployment = Deployment(tmp_path)
     state = tmp_path / "state" / CLASSIFIER

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +12,8 @@ import numpy as np
 import numpy.typing as npt
 import onnxruntime
 
-from scoring.errors import ModelError
+from scoring.errors import ModelError, SignatureError
+from scoring.modelfile import DIGEST_KEY, ModelFile
 from scoring.noise import without_schema_errors
 from scoring.signature import (
     GOLDEN_KEY,
@@ -26,10 +28,12 @@ from scoring.signature import (
     Signature,
 )
 
-# Shipped models have a few MB; on a 32-bit gateway one of 25 MB takes minutes to load.
-MAX_MODEL_BYTES = 64 * 1024 * 1024
+log = logging.getLogger(__name__)
 
 RUL_COLUMNS = 3
+_FLOATS = "tensor(float)"
+# onnxruntime repeats shapes and names of what it was given.
+_MOST_SAID = 400
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,33 +83,49 @@ class Model:
     Attributes:
         signature: What the file says of itself.
         version: The first 12 hexadecimal digits of the file's SHA-256.
+        golden_difference: The largest difference to training's golden outputs that was seen when it was loaded.
+        golden_digest: The first 12 hexadecimal digits of the SHA-256 of the golden outputs as computed here: equal
+            where the same file answers with the same bytes.
     """
 
-    def __init__(self, content: bytes, origin: str = "model") -> None:
+    def __init__(self, content: bytes, origin: str = "model", *, require_digest: bool = False) -> None:
         """Load a model from the bytes of its file.
 
+        Args:
+            content: The file's bytes.
+            origin: Its name in errors.
+            require_digest: Refuse a file of signature format 1, which has no digest, so that a damaged one could go
+                unnoticed; it is served with a warning otherwise.
+
         Raises:
-            ModelError: It is no ONNX model, carries no servable signature, has other inputs or outputs than its
-                signature says, or does not reproduce its golden windows.
+            ModelError: It is damaged or no ONNX model, carries no servable signature, has other inputs or outputs than
+                its signature says, or does not reproduce its golden windows.
         """
-        if len(content) > MAX_MODEL_BYTES:
-            raise ModelError(f"{origin} has {len(content)} bytes; at most {MAX_MODEL_BYTES} are loaded")
+        file = ModelFile.read(content, origin)
+        for key in (SIGNATURE_KEY, GOLDEN_KEY):
+            if key not in file.metadata:
+                raise ModelError(f"{origin} has no {key} in its metadata; export it with `python -m training`")
+        try:
+            self.signature = Signature.from_json(file.metadata[SIGNATURE_KEY])
+            golden = Golden.from_json(file.metadata[GOLDEN_KEY])
+        except SignatureError as error:
+            raise SignatureError(f"{origin}: {error}") from error
+        if not file.is_sealed:
+            _without_digest(origin, self.signature.format, require_digest=require_digest)
         self.version = hashlib.sha256(content).hexdigest()[:12]
         self._origin = origin
         self._session = _session(content, origin)
-        metadata = self._session.get_modelmeta().custom_metadata_map
-        for key in (SIGNATURE_KEY, GOLDEN_KEY):
-            if key not in metadata:
-                raise ModelError(f"{origin} has no {key} in its metadata; export it with `python -m training`")
-        self.signature = Signature.from_json(metadata[SIGNATURE_KEY])
         self._of_classes = SCORES if self.signature.scores else PROBABILITIES
         self._outputs = self._checked_outputs()
-        self.golden_difference = self._check_golden(Golden.from_json(metadata[GOLDEN_KEY]))
-        """The largest difference to training's golden outputs that was seen when the model was loaded."""
+        self.golden_difference, self.golden_digest = self._check_golden(golden)
 
     @classmethod
-    def load(cls, path: Path) -> Model:
+    def load(cls, path: Path, *, require_digest: bool = False) -> Model:
         """Load a model file.
+
+        Args:
+            path: Of the file.
+            require_digest: As the constructor's.
 
         Raises:
             ModelError: As the constructor, or the file cannot be read.
@@ -114,7 +134,7 @@ class Model:
             content = path.read_bytes()
         except OSError as error:
             raise ModelError(f"model {path} cannot be read: {error.strerror}") from error
-        return cls(content, str(path))
+        return cls(content, str(path), require_digest=require_digest)
 
     def predict(self, windows: FloatArray) -> Outputs:
         """Score windows [engines, W, fields] in one call."""
@@ -142,28 +162,40 @@ class Model:
         wrong = {name: outputs.get(name) for name, shape in expected.items() if outputs.get(name) != shape}
         if wrong:
             raise ModelError(f"{self._origin} answers {wrong}, its signature says {expected}; export it again")
+        for each in (*self._session.get_inputs(), *self._session.get_outputs()):
+            if each.type != _FLOATS:
+                raise ModelError(f"{self._origin} has {each.name} as {each.type}, expected {_FLOATS}; export it again")
         return list(expected)
 
-    def _check_golden(self, golden: Golden) -> float:
+    def _check_golden(self, golden: Golden) -> tuple[float, str]:
         """Compare with training's outputs; one wrong kernel on this processor and the model must not score."""
         expected_shape = (self.signature.window, len(self.signature.fields))
-        if not len(golden.windows) or golden.windows.shape[1:] != expected_shape:
+        if golden.windows.shape[1:] != expected_shape:
             raise ModelError(f"{self._origin} has golden windows of shape {golden.windows.shape}; export it again")
-        # All at once, and each alone: which branches of its graph a call takes depends on what is asked in it.
-        calls = [self.predict(each) for each in (golden.windows, *golden.windows[:, np.newaxis])]
+        try:
+            # All at once, and each alone: which branches of its graph a call takes depends on what is asked in it.
+            calls = [self.predict(each) for each in (golden.windows, *golden.windows[:, np.newaxis])]
+        except Exception as error:
+            raise ModelError(
+                f"{self._origin} cannot compute its golden windows by onnxruntime {onnxruntime.__version__}: "
+                f"{_one_line(error)}; export it again"
+            ) from error
         found = {
             self._of_classes: [each.probabilities for each in calls],
             RUL: [each.rul for each in calls],
             VALUES: [each.values for each in calls],
         }
-        largest = 0.0
+        largest, digest = 0.0, hashlib.sha256()
         for name in self._outputs:
-            expected, shape = golden.outputs.get(name), found[name][0].shape
-            if expected is None or expected.shape != shape:
-                raise ModelError(f"{self._origin} has no golden {name} of shape {shape}; export it again")
+            together, *alone = found[name]
+            expected = golden.outputs.get(name)
+            if expected is None or expected.shape != together.shape:
+                raise ModelError(f"{self._origin} has no golden {name} of shape {together.shape}; export it again")
+            if any(each.shape != (1, *expected.shape[1:]) for each in alone):
+                raise ModelError(f"{self._origin} answers single windows with {name} of another shape; export it again")
             # Numbers of some hundreds, as RUL's, have fewer digits behind the point in float32.
             scale = max(1.0, float(np.abs(expected).max()))
-            difference = float(np.abs(np.concatenate(found[name]) - np.concatenate([expected] * 2)).max()) / scale
+            difference = float(np.abs(np.stack([together, np.concatenate(alone)]) - expected).max()) / scale
             # Asked this way round, NaN fails too.
             if not difference <= golden.tolerance:
                 raise ModelError(
@@ -171,7 +203,19 @@ class Model:
                     f"{golden.tolerance:.2g} is allowed; this build of onnxruntime must not score with it"
                 )
             largest = max(largest, difference)
-        return largest
+            digest.update(together.astype("<f4").tobytes())
+        return largest, digest.hexdigest()[:12]
+
+
+def _without_digest(origin: str, form: int, *, require_digest: bool) -> None:
+    """Refuse a file that should have a digest, or warn of one that is older than digests."""
+    if form > 1:
+        raise ModelError(f"{origin} has lost its {DIGEST_KEY}, it is damaged or was changed; copy or export it again")
+    if require_digest:
+        raise ModelError(
+            f"{origin} has signature format 1, which has no digest, and a digest is required; export it again"
+        )
+    log.warning("%s has signature format 1: it has no digest that would show damage; export it again", origin)
 
 
 def _session(content: bytes, origin: str) -> onnxruntime.InferenceSession:
@@ -186,4 +230,11 @@ def _session(content: bytes, origin: str) -> onnxruntime.InferenceSession:
         with without_schema_errors():
             return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
     except Exception as error:
-        raise ModelError(f"{origin} cannot be loaded by onnxruntime {onnxruntime.__version__}: {error}") from error
+        raise ModelError(
+            f"{origin} cannot be loaded by onnxruntime {onnxruntime.__version__}: {_one_line(error)}"
+        ) from error
+
+
+def _one_line(error: Exception) -> str:
+    text = " ".join(str(error).split())
+    return text if len(text) <= _MOST_SAID else f"{text[:_MOST_SAID]}..."

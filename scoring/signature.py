@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import json
+import math
 import zlib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
@@ -17,8 +18,10 @@ import numpy.typing as npt
 
 from scoring.errors import SignatureError
 
-FORMAT = 1
-"""Version of the signature's layout. A device serves only the layouts that it knows."""
+FORMAT = 2
+"""Version of the signature's layout. What later work adds is optional in it and lies under the file's digest."""
+FORMATS = (1, FORMAT)
+"""The layouts that a device knows. Files of format 1 have no digest."""
 
 SIGNATURE_KEY = "turbofan.signature"
 GOLDEN_KEY = "turbofan.golden"
@@ -36,8 +39,17 @@ FloatArray = npt.NDArray[np.float32]
 # A window of 50 x 25 values takes 5 kB; a longer or wider one than this is a mistake, or an attack on memory.
 MAX_WINDOW = 1_000
 MAX_FIELDS = 1_000
-# Golden windows are a handful; what unpacks to more than this is not one of ours.
-MAX_GOLDEN_BYTES = 64 * 1024 * 1024
+# Names, classes and figures of a model take some 10 kB; the limits leave room for models of a thousand fields.
+MAX_SIGNATURE_CHARACTERS = 1_000_000
+MAX_NAMES = 1_000
+MAX_DEPTH = 16
+# Golden windows are some dozens, each scored alone as well; those of the widest model are cut to what fits.
+MAX_GOLDEN_WINDOWS = 256
+MAX_GOLDEN_BYTES = 16 * 1024 * 1024
+MAX_TOLERANCE = 1e-3
+"""What a file allows beyond this, a device does not: a device that is off by as much computes something else."""
+# Whole numbers that float64 holds, which is more than any count or code needs.
+_LARGEST = 2**53
 
 
 @dataclass(frozen=True)
@@ -68,6 +80,7 @@ class Signature:
         versions: The libraries that made the file.
         figures: What the model reached, by data set and measure.
         alert: When to raise an alert, such as {"class": "F25", "threshold": 0.4}; empty: never.
+        format: The layout that the file has.
     """
 
     name: str
@@ -84,6 +97,7 @@ class Signature:
     versions: Mapping[str, str] = field(default_factory=dict)
     figures: Mapping[str, Any] = field(default_factory=dict)
     alert: Mapping[str, Any] = field(default_factory=dict)
+    format: int = FORMAT
 
     @property
     def field_names(self) -> tuple[str, ...]:
@@ -97,7 +111,7 @@ class Signature:
 
     def to_json(self) -> str:
         """The signature as one line of JSON with sorted keys, so that equal signatures are equal bytes."""
-        return json.dumps({"format": FORMAT, **asdict(self)}, sort_keys=True, separators=(",", ":"))
+        return json.dumps(asdict(self), sort_keys=True, separators=(",", ":"))
 
     @classmethod
     def from_json(cls, text: str) -> Signature:
@@ -106,13 +120,13 @@ class Signature:
         Raises:
             SignatureError: The text is not JSON, or a key is missing, unknown or out of its range.
         """
-        try:
-            raw = json.loads(text)
-        except ValueError as error:
-            raise SignatureError(f"signature is not JSON ({error}); export the model again") from error
-        if not isinstance(raw, dict) or raw.get("format") != FORMAT:
+        raw = _parsed("signature", text, MAX_SIGNATURE_CHARACTERS)
+        if not isinstance(raw, dict) or raw.get("format") not in FORMATS:
             found = raw.get("format") if isinstance(raw, dict) else type(raw).__name__
-            raise SignatureError(f"signature has format {found!r}, this version serves {FORMAT}; update one of both")
+            raise SignatureError(
+                f"signature has format {_short(found)}, this version serves {' and '.join(map(str, FORMATS))}; "
+                "update one of both"
+            )
         try:
             signature = cls(
                 name=_of(str, raw, "name"),
@@ -132,10 +146,11 @@ class Signature:
                 versions=_of(dict, raw, "versions"),
                 figures=_of(dict, raw, "figures"),
                 alert=_of(dict, raw, "alert"),
+                format=_of(int, raw, "format"),
             )
         except KeyError as error:
             raise SignatureError(f"signature lacks {error}; export the model again") from error
-        except (TypeError, ValueError) as error:
+        except (TypeError, ValueError, OverflowError) as error:
             raise SignatureError(f"signature holds a wrong value ({error}); export the model again") from error
         signature._check()
         return signature
@@ -148,6 +163,11 @@ class Signature:
             )
         if not 1 <= self.window <= MAX_WINDOW:
             raise SignatureError(f"signature has window {self.window}; 1 to {MAX_WINDOW} can be served")
+        if max(len(self.classes), len(self.values)) > MAX_NAMES:
+            raise SignatureError(
+                f"signature has {len(self.classes)} classes and {len(self.values)} values; at most {MAX_NAMES} can be "
+                "served"
+            )
         if self.cycle and self.cycle not in names:
             raise SignatureError(f"signature counts cycles by {self.cycle!r}, which is not among its fields")
         if not self.cycle and self.window != 1:
@@ -171,7 +191,8 @@ class Golden:
     Attributes:
         windows: float32 [windows, W, fields], NaN where there is no message or value.
         outputs: By output name, float32 [windows, columns].
-        tolerance: The largest absolute difference that a device may show; for `rul`, relative to one cycle.
+        tolerance: The largest difference that a device may show, relative where an output has numbers beyond 1; a
+            device allows no more than `MAX_TOLERANCE`.
     """
 
     windows: FloatArray
@@ -197,21 +218,71 @@ class Golden:
         Raises:
             SignatureError: The text is not what `to_json` writes.
         """
+        # Base64 of what does not shrink.
+        raw = _parsed("golden windows", text, 2 * MAX_GOLDEN_BYTES)
         try:
-            raw = json.loads(text)
-            return cls(
+            golden = cls(
                 windows=_unpack(raw["windows"]),
                 outputs={str(name): _unpack(value) for name, value in raw["outputs"].items()},
-                tolerance=float(raw["tolerance"]),
+                tolerance=min(float(raw["tolerance"]), MAX_TOLERANCE),
             )
-        except (KeyError, TypeError, ValueError, AttributeError, zlib.error) as error:
-            raise SignatureError(f"golden windows cannot be read ({error!r}); export the model again") from error
+        except (KeyError, TypeError, ValueError, OverflowError, AttributeError, zlib.error) as error:
+            raise SignatureError(f"golden windows cannot be read ({_short(error)}); export the model again") from error
+        if golden.windows.ndim != 3 or not 1 <= len(golden.windows) <= MAX_GOLDEN_WINDOWS:
+            raise SignatureError(
+                f"golden windows have shape {golden.windows.shape}; 1 to {MAX_GOLDEN_WINDOWS} windows are run"
+            )
+        return golden
+
+
+def _parsed(what: str, text: str, most: int) -> Any:  # noqa: ANN401 - whatever JSON holds
+    """JSON of at most so many characters, in which every number is one that can be computed with."""
+    if len(text) > most:
+        raise SignatureError(f"{what}: {len(text)} characters, at most {most} are read; export the model again")
+    try:
+        found = json.loads(text, parse_constant=_number, parse_float=_number, parse_int=_whole_number)
+    except RecursionError as error:
+        raise SignatureError(f"{what}: nested too deeply; export the model again") from error
+    except ValueError as error:
+        raise SignatureError(f"{what}: not JSON ({error}); export the model again") from error
+    level = [found]
+    for _ in range(MAX_DEPTH):
+        level = [
+            inner
+            for each in level
+            if isinstance(each, dict | list)
+            for inner in (each.values() if isinstance(each, dict) else each)
+        ]
+    if level:
+        raise SignatureError(f"{what}: nested more than {MAX_DEPTH} deep; export the model again")
+    return found
+
+
+def _number(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError(f"{_short(text)} is no number to compute with")
+    return number
+
+
+def _whole_number(text: str) -> int:
+    # Python refuses to read thousands of digits by itself.
+    number = int(text)
+    if abs(number) > _LARGEST:
+        raise ValueError(f"{_short(text)} is too large a number")
+    return number
+
+
+def _short(value: object) -> str:
+    """A value as an error shows it."""
+    text = repr(value)
+    return text if len(text) <= 200 else f"{text[:100]}... ({len(text)} characters)"
 
 
 def _of(kind: type[T], raw: Mapping[str, Any], key: str) -> T:
     value = raw[key]
     if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
-        raise TypeError(f"{key} is {value!r}, expected {kind.__name__}")
+        raise TypeError(f"{key} is {_short(value)}, expected {kind.__name__}")
     return value
 
 
@@ -221,8 +292,10 @@ def _pack(array: FloatArray) -> dict[str, Any]:
 
 
 def _unpack(raw: Mapping[str, Any]) -> FloatArray:
-    unpacker = zlib.decompressobj()
-    data = unpacker.decompress(base64.b64decode(raw["zlib"], validate=True), MAX_GOLDEN_BYTES)
-    if unpacker.unconsumed_tail:
-        raise ValueError(f"an array unpacks to more than {MAX_GOLDEN_BYTES} bytes")
-    return np.frombuffer(data, dtype="<f4").astype(np.float32).reshape(raw["shape"])
+    shape = [_of(int, {"shape": each}, "shape") for each in raw["shape"]]
+    size = math.prod(shape) * np.dtype(np.float32).itemsize
+    if min(shape) < 0 or size > MAX_GOLDEN_BYTES:
+        raise ValueError(f"an array of shape {_short(shape)} is not read, {MAX_GOLDEN_BYTES} bytes are the most")
+    # One more than there should be, to see whether there are more.
+    data = zlib.decompressobj().decompress(base64.b64decode(raw["zlib"], validate=True), size + 1)
+    return np.frombuffer(data, dtype="<f4").astype(np.float32).reshape(shape)

@@ -6,6 +6,7 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
+from scoring.modelfile import sealed
 from scoring.signature import GOLDEN_KEY, SIGNATURE_KEY, Golden, Signature
 from scoring.telemetry import CYCLE, FIELDS
 
@@ -86,7 +87,7 @@ def tiny_model(
             entry = model.metadata_props.add()
             entry.key, entry.value = key, value
     onnx.checker.check_model(model)
-    return model.SerializeToString()
+    return sealed(model.SerializeToString())
 
 
 def record(cycle: int, rul: float = 100.0, **changes) -> dict:

@@ -4,6 +4,7 @@ import numpy as np
 import onnx
 from onnx import helper, numpy_helper
 
+from scoring.modelfile import sealed
 from scoring.signature import GOLDEN_KEY, Golden
 from tests.onnx_models import WINDOW, expected_outputs, tiny_model
 
@@ -30,4 +31,4 @@ def shifted_model(below: float, by: float, absent: float | None = None) -> bytes
     for entry in model.metadata_props:
         if entry.key == GOLDEN_KEY:
             entry.value = Golden(windows, expected_outputs(windows)).to_json()
-    return model.SerializeToString()
+    return sealed(model.SerializeToString())

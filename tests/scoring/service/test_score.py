@@ -7,6 +7,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from scoring.classifier import Classifier
 from scoring.model import Model
+from scoring.modelfile import sealed
 from scoring.signature import GOLDEN_KEY, SIGNATURE_KEY, Field, Golden, Signature
 from scoring.telemetry import FIELDS, Sender
 from tests.onnx_models import WINDOW, record
@@ -196,7 +197,7 @@ def row_model() -> Model:
         entry = model.metadata_props.add()
         entry.key, entry.value = key, text
     onnx.checker.check_model(model)
-    return Model(model.SerializeToString())
+    return Model(sealed(model.SerializeToString()))
 
 
 async def test_a_model_of_single_rows_is_served_with_its_own_fields_and_remembers_nothing(start) -> None:

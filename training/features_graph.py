@@ -47,14 +47,24 @@ class FeaturesGraph:
         features = self._features
         counted = self._by_window(nodes, nodes.columns(windows, whole_numbers([features.cycle])))
         cycle = nodes("Gather", counted, whole_numbers([features.window_ - 1]), axis=1)
-        cycle = nodes("Where", nodes("IsNaN", cycle), floats([1]), cycle)
-        cycle = nodes("Round", nodes("Clip", cycle, floats(1), floats(features.oldest_)))
+        cycle = nodes("Where", nodes("IsNaN", cycle), nodes.constant("cycle where it is absent", floats([1])), cycle)
+        oldest = nodes.constant("oldest", floats(features.oldest_))
+        cycle = nodes("Round", nodes("Clip", cycle, nodes.constant("youngest", floats(1)), oldest))
         messages = nodes("ReduceSum", _number(nodes, nodes("Not", nodes("IsNaN", counted))), _OVER_CYCLES)
         deviation = self._deviation(nodes, windows, self._nearest(nodes, self._settings(nodes, windows)))
         # A sum is NaN if one of its terms is, and infinite if one of them is.
         total = nodes("Abs", nodes("ReduceSum", windows, _OVER_WINDOW, keepdims=0))
-        beyond = nodes("ReduceMax", nodes("Sub", nodes("Abs", deviation), self._limit), _OVER_WINDOW, keepdims=0)
-        whole = nodes("And", nodes("LessOrEqual", total, floats(LARGEST)), nodes("LessOrEqual", beyond, floats(0)))
+        beyond = nodes(
+            "ReduceMax",
+            nodes("Sub", nodes("Abs", deviation), nodes.constant("limit", self._limit)),
+            _OVER_WINDOW,
+            keepdims=0,
+        )
+        whole = nodes(
+            "And",
+            nodes("LessOrEqual", total, nodes.constant("largest sum", floats(LARGEST))),
+            nodes("LessOrEqual", beyond, floats(0)),
+        )
         all_whole = nodes("ReduceMin", _number(nodes, whole), keepdims=0)
         (steps,) = nodes.either(
             nodes("Greater", all_whole, floats(0)),
@@ -62,7 +72,8 @@ class FeaturesGraph:
             lambda asked: [self._mended(asked, windows, whole, _steps(asked, deviation))],
         )
         # Divided by powers of two: exact.
-        filtered = nodes("MatMul", floats(features.bank_ / features.divisor_).T, steps)
+        bank = nodes.constant("filters", floats(features.bank_ / features.divisor_).T)
+        filtered = nodes("MatMul", bank, steps)
         by_sensor = nodes("Gather", nodes("Transpose", filtered, perm=[0, 2, 1]), features.sensors_, axis=1)
         flat = whole_numbers([0, len(features.sensors_) * features.bank_.shape[1]])
         return nodes("Concat", nodes("Reshape", by_sensor, flat), cycle, messages, axis=1)
@@ -81,7 +92,11 @@ class FeaturesGraph:
         """How far sensors are off the mean of their message's regime, in steps, [engines, W, fields]."""
         features = self._features
         tables = [self._of_all_fields(each, 0.0) for each in (features.mean_, features.scale_)]
-        mean, scale = (nodes("Gather", each, regime) if regime else self._of_all_messages(each) for each in tables)
+        if not regime:
+            tables = [self._of_all_messages(each) for each in tables]
+        mean, scale = (nodes.constant(name, each) for name, each in zip(("means", "scales"), tables, strict=True))
+        if regime:
+            mean, scale = (nodes("Gather", each, regime) for each in (mean, scale))
         return nodes("Mul", nodes("Sub", windows, mean), scale)
 
     def _settings(self, nodes: Nodes, windows: str) -> str:
@@ -97,7 +112,8 @@ class FeaturesGraph:
         if not settings:
             return ""
         centres = self._features.regimes_.centres
-        distances = nodes("Gemm", self._grid(nodes, settings), -2 * centres.T, (centres**2).sum(axis=1), transA=1)
+        ends = nodes.constant("centres", -2 * centres.T), nodes.constant("centres squared", (centres**2).sum(axis=1))
+        distances = nodes("Gemm", self._grid(nodes, settings), *ends, transA=1)
         return self._by_window(nodes, nodes("ArgMin", distances, axis=1))
 
     def _regime(self, nodes: Nodes, settings: str) -> tuple[str, str]:
@@ -106,10 +122,12 @@ class FeaturesGraph:
         missing = nodes("IsNaN", settings)
         present = _number(nodes, nodes("Not", missing))
         grid = nodes("Mul", self._grid(nodes, nodes("Where", missing, floats([0]), settings)), present)
-        squares = nodes("Gemm", present, centres.T**2, transA=1)
-        distances = nodes("Gemm", grid, -2 * centres.T, squares, transA=1)
+        squares = nodes("Gemm", present, nodes.constant("centres squared", centres.T**2), transA=1)
+        distances = nodes("Gemm", grid, nodes.constant("centres", -2 * centres.T), squares, transA=1)
         regime = nodes("ArgMin", distances, axis=1)
-        furthest = nodes("Add", nodes("ReduceMin", distances, _OVER_REGIMES), floats([UNCLEAR]))
+        furthest = nodes(
+            "Add", nodes("ReduceMin", distances, _OVER_REGIMES), nodes.constant("unclear", floats([UNCLEAR]))
+        )
         meant = nodes("ReduceSum", _number(nodes, nodes("LessOrEqual", distances, furthest)), _OVER_REGIMES, keepdims=0)
         torn = nodes("Less", nodes("ReduceMin", present, _OVER_SETTINGS, keepdims=0), floats([1]))
         unclear = nodes("And", torn, nodes("Greater", meant, floats([1])))
@@ -120,10 +138,11 @@ class FeaturesGraph:
 
     def _grid(self, nodes: Nodes, settings: str) -> str:
         regimes = self._features.regimes_
-        settings = nodes("Clip", settings, floats(-LARGEST), floats(LARGEST))
-        offset, scale = regimes.offset[:, np.newaxis], regimes.scale[:, np.newaxis]
+        settings = _clipped(nodes, settings, "setting", -LARGEST, LARGEST)
+        offset = nodes.constant("setting offset", regimes.offset[:, np.newaxis])
+        scale = nodes.constant("setting scale", regimes.scale[:, np.newaxis])
         grid = nodes("Mul", nodes("Sub", settings, offset), scale)
-        return nodes("Round", nodes("Clip", grid, floats(LOWEST), floats(HIGHEST)))
+        return nodes("Round", _clipped(nodes, grid, "grid", LOWEST, HIGHEST))
 
     def _mended(self, nodes: Nodes, windows: str, whole: str, steps: str) -> str:
         """Steps, with those of windows that are not whole anew."""
@@ -139,15 +158,16 @@ class FeaturesGraph:
         if settings:
             regime, unclear = self._regime(nodes, settings)
             missing = nodes("Or", missing, unclear)
-        raw = nodes("Clip", raw, floats(-LARGEST), floats(LARGEST))
+        raw = _clipped(nodes, raw, "value", -LARGEST, LARGEST)
         deviation = self._deviation(nodes, raw, regime)
-        missing = nodes("Or", missing, nodes("Greater", nodes("Abs", deviation), self._limit))
+        missing = nodes("Or", missing, nodes("Greater", nodes("Abs", deviation), nodes.constant("limit", self._limit)))
         present = _number(nodes, nodes("Not", missing))
         steps = nodes("Mul", _steps(nodes, deviation), present)
         seen = nodes("Max", nodes("ReduceSum", present, _OVER_CYCLES), floats([1]))
         usual = nodes("Round", divided(nodes, nodes("ReduceSum", steps, _OVER_CYCLES), seen))
-        near = nodes("MatMul", features.near_, present)
-        local = divided(nodes, nodes("MatMul", features.near_, steps), nodes("Max", near, floats([1])))
+        neighbours = nodes.constant("neighbours", features.near_)
+        near = nodes("MatMul", neighbours, present)
+        local = divided(nodes, nodes("MatMul", neighbours, steps), nodes("Max", near, floats([1])))
         filled = nodes("Where", nodes("Greater", near, floats([0])), nodes("Round", local), usual)
         return nodes("Where", missing, filled, steps)
 
@@ -168,4 +188,9 @@ def _number(nodes: Nodes, truth: str) -> str:
 
 
 def _steps(nodes: Nodes, deviation: str) -> str:
-    return nodes("Round", nodes("Clip", deviation, floats(-LIMIT), floats(LIMIT)))
+    return nodes("Round", _clipped(nodes, deviation, "deviation", -LIMIT, LIMIT))
+
+
+def _clipped(nodes: Nodes, value: str, name: str, lowest: float, highest: float) -> str:
+    ends = (("least", lowest), ("greatest", highest))
+    return nodes("Clip", value, *(nodes.constant(f"{word} {name}", floats(each)) for word, each in ends))

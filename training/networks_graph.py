@@ -1,4 +1,9 @@
-"""Neural networks as nodes: all of one size are computed side by side, a layer at a time."""
+"""Neural networks as nodes: all of one size are computed side by side, a layer at a time, in float64.
+
+Sums of floats differ in their last bits with the number of rows, the processor and the version of ONNX Runtime. In
+float64 they do so a billion times below what is left once the answer is rounded to float32, which is therefore the same
+everywhere.
+"""
 
 from __future__ import annotations
 
@@ -13,9 +18,15 @@ from sklearn.neural_network import MLPClassifier, MLPRegressor
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
 
-from training.nodes import Nodes, floats, whole_numbers
+from training.nodes import Nodes, doubles, whole_numbers
 
 FloatArray = NDArray[np.float32]
+DoubleArray = NDArray[np.float64]
+
+DECAYED = 1e-20
+"""Weights below this are 0. A neuron that no row reaches any more, or one whose every step backwards is 0, is moved by
+weight decay alone, which halves its weights over and over, down to denormals; processors multiply those in microcode,
+up to 4.6 times as slowly for a whole call. No bit of any answer depends on them."""
 
 _NETWORKS = whole_numbers([0])
 
@@ -26,19 +37,15 @@ class Network:
 
     Attributes:
         columns: int64 [seen], the features that it sees.
-        mean: float32 [seen], subtracted from them.
-        scale: float32 [seen], by which they are divided.
-        weights: float32 [in, out] of each layer.
-        biases: float32 [out] of each layer.
+        weights: float64 [in, out] of each layer; those of the first standardise the features as well.
+        biases: float64 [out] of each layer.
         places: float32 [labels, classes], a row for each label with a 1 in the column of its class; None: it predicts a
             number.
     """
 
     columns: NDArray[np.int64]
-    mean: FloatArray
-    scale: FloatArray
-    weights: tuple[FloatArray, ...]
-    biases: tuple[FloatArray, ...]
+    weights: tuple[DoubleArray, ...]
+    biases: tuple[DoubleArray, ...]
     places: FloatArray | None
 
     @classmethod
@@ -57,12 +64,13 @@ class Network:
         # Of two classes scikit-learn's network computes only one.
         if network.out_activation_ not in ("softmax", "identity"):
             return None
+        first, *weights = [_without_decayed(each.astype(np.float64)) for each in network.coefs_]
+        bias, *biases = [_without_decayed(each.astype(np.float64)) for each in network.intercepts_]
+        scaled = first / scaler.scale_[:, np.newaxis]
         return cls(
             np.asarray(columns, dtype=np.int64),
-            scaler.mean_.astype(np.float32),
-            scaler.scale_.astype(np.float32),
-            tuple(each.astype(np.float32) for each in network.coefs_),
-            tuple(each.astype(np.float32) for each in network.intercepts_),
+            (scaled, *weights),
+            (bias - scaler.mean_ @ scaled, *biases),
             places,
         )
 
@@ -79,23 +87,26 @@ def add_networks(nodes: Nodes, features: str, networks: Sequence[Network]) -> tu
 
     Args:
         nodes: The graph.
-        features: The name of the features, [engines, features].
+        features: The name of the features, float64 [engines, features].
         networks: At least one.
 
     Returns:
-        Names that add up to the sum of the networks' probabilities, [engines, classes], and others that add up to the
-        sum of their numbers, [engines, 1].
+        Names that add up to the sum of the networks' probabilities, float64 [engines, classes], and others that add up
+        to the sum of their numbers, float64 [engines, 1].
     """
-    by_view = _grouped(networks, lambda each: (each.columns.tobytes(), each.mean.tobytes(), each.scale.tobytes()))
+    by_view = _grouped(networks, lambda each: each.columns.tobytes())
     ordered = [each for alike in by_view for each in alike]
-    layer = nodes("Concat", *(_first_layer(nodes, features, alike) for alike in by_view), axis=1)
-    layer = nodes("Transpose", nodes("Relu", layer), perm=[1, 0, 2])
+    first = [_first_layer(nodes, features, alike, view) for view, alike in enumerate(by_view, start=1)]
+    layer = nodes("Concat", *first, axis=1)
+    # Rectified after it is turned: ONNX Runtime 1.21 fuses `Transpose` and `MatMul`, which it can for float32 only.
+    layer = nodes("Relu", nodes("Transpose", layer, perm=[1, 0, 2]))
     for depth in range(1, len(ordered[0].weights) - 1):
-        layer = nodes("Relu", _layer(nodes, layer, ordered, depth))
+        layer = nodes("Relu", _layer(nodes, f"layer {depth + 1}", layer, ordered, depth))
     probabilities, numbers = [], []
-    for alike in _grouped(ordered, lambda each: None if each.places is None else each.places.tobytes()):
+    grouped = _grouped(ordered, lambda each: None if each.places is None else each.places.tobytes())
+    for number, alike in enumerate(grouped, start=1):
         places = whole_numbers([ordered.index(each) for each in alike])
-        output = _layer(nodes, nodes("Gather", layer, places, axis=0), alike, -1)
+        output = _layer(nodes, f"output {number}", nodes("Gather", layer, places, axis=0), alike, -1)
         if alike[0].places is None:
             numbers.append(nodes("ReduceSum", output, _NETWORKS, keepdims=0))
         else:
@@ -105,8 +116,13 @@ def add_networks(nodes: Nodes, features: str, networks: Sequence[Network]) -> tu
 
 
 def of_classes(nodes: Nodes, labels: str, places: FloatArray) -> str:
-    """Probabilities of labels [engines, labels] as those of classes [engines, classes]."""
-    return labels if np.array_equal(places, np.eye(len(places))) else nodes("MatMul", labels, places)
+    """Probabilities of labels, float64 [engines, labels], as those of classes, float64 [engines, classes]."""
+    same = np.array_equal(places, np.eye(len(places)))
+    return labels if same else nodes("MatMul", labels, nodes.constant("classes of labels", doubles(places)))
+
+
+def _without_decayed(weights: DoubleArray) -> DoubleArray:
+    return np.where(np.abs(weights) < DECAYED, 0.0, weights)
 
 
 def _grouped(networks: Sequence[Network], key: Callable[[Network], Hashable]) -> list[list[Network]]:
@@ -116,19 +132,19 @@ def _grouped(networks: Sequence[Network], key: Callable[[Network], Hashable]) ->
     return list(groups.values())
 
 
-def _first_layer(nodes: Nodes, features: str, networks: Sequence[Network]) -> str:
+def _first_layer(nodes: Nodes, features: str, networks: Sequence[Network], view: int) -> str:
     """The first layer of networks that see the same, before it is rectified, [engines, networks, out]."""
-    first = networks[0]
-    seen = nodes("Sub", nodes.columns(features, first.columns), first.mean)
-    seen = nodes("Mul", seen, floats(1 / first.scale))
-    weights = np.concatenate([each.weights[0] for each in networks], axis=1)
-    biases = np.concatenate([each.biases[0] for each in networks])
-    shape = whole_numbers([0, len(networks), len(first.biases[0])])
+    seen = nodes.columns(features, networks[0].columns)
+    weights = nodes.constant(
+        f"view {view}, layer 1 weights", np.concatenate([each.weights[0] for each in networks], axis=1)
+    )
+    biases = nodes.constant(f"view {view}, layer 1 biases", np.concatenate([each.biases[0] for each in networks]))
+    shape = whole_numbers([0, len(networks), len(networks[0].biases[0])])
     return nodes("Reshape", nodes("Gemm", seen, weights, biases), shape)
 
 
-def _layer(nodes: Nodes, layer: str, networks: Sequence[Network], depth: int) -> str:
+def _layer(nodes: Nodes, name: str, layer: str, networks: Sequence[Network], depth: int) -> str:
     """One layer of all networks, before it is rectified, [networks, engines, out]."""
-    weights = np.stack([each.weights[depth] for each in networks])
-    biases = np.stack([each.biases[depth] for each in networks])
-    return nodes("Add", nodes("MatMul", layer, weights), biases[:, np.newaxis])
+    weights = nodes.constant(f"{name} weights", np.stack([each.weights[depth] for each in networks]))
+    biases = nodes.constant(f"{name} biases", np.stack([each.biases[depth] for each in networks])[:, np.newaxis])
+    return nodes("Add", nodes("MatMul", layer, weights), biases)

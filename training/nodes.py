@@ -1,8 +1,10 @@
-"""ONNX graphs in the making: nodes and constants, named as they come."""
+"""ONNX graphs in the making: nodes and constants, named by the part that they belong to."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
 from typing import Any
 
 import numpy as np
@@ -15,23 +17,43 @@ OPSET = {"": 18, "ai.onnx.ml": 3}
 """What ONNX Runtime 1.21 loads, Debian's for 32-bit ARM."""
 IR_VERSION = 8
 
-Array = NDArray[np.float32] | NDArray[np.int64]
+Array = NDArray[np.float32] | NDArray[np.float64] | NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Tensor:
+    """An input or an output of a model, float32, with engines as its first axis.
+
+    Attributes:
+        axes: Its other axes.
+        says: What it is, for whoever opens the file.
+    """
+
+    axes: tuple[int, ...]
+    says: str = ""
 
 
 class Nodes:
     """The nodes of one graph, each called for by what it computes; the same calls give the same bytes."""
 
-    def __init__(self, prefix: str = "") -> None:
+    def __init__(self, path: str = "", around: Nodes | None = None) -> None:
         """Begin a graph.
 
         Args:
-            prefix: Of all its names; a branch must not use a name of the graph around it.
+            path: Of all its names; a branch must not use a name of the graph around it.
+            around: The graph that a branch is in, whose constants it uses where they are the same.
         """
-        self._prefix = prefix
+        self._path = path
+        self._around = around
         self._nodes: list[onnx.NodeProto] = []
-        self._included = 0
         self._tensors: list[onnx.TensorProto] = []
         self._constants: dict[tuple[str, tuple[int, ...], bytes], str] = {}
+
+    def part(self, name: str) -> Nodes:
+        """The same graph, for nodes that belong to a part of it: their names begin with the part's."""
+        part = Nodes(f"{self._path}{name}/", self._around)
+        part._nodes, part._tensors, part._constants = self._nodes, self._tensors, self._constants
+        return part
 
     def __call__(self, kind: str, *inputs: str | Array, **attributes: Any) -> str:  # noqa: ANN401 - numbers, texts, lists of them
         """Add a node.
@@ -42,33 +64,59 @@ class Nodes:
             attributes: The operator's.
 
         Returns:
-            The name of what it computes.
+            The name of what it computes, which is the node's own as well.
         """
-        output = self._new(kind)
-        names = [each if isinstance(each, str) else self._constant(each) for each in inputs]
-        self._nodes.append(helper.make_node(kind, names, [output], **attributes))
+        name = f"{kind}{len(self._nodes)}"
+        output = f"{self._path}{name}"
+        names = [
+            each if isinstance(each, str) else self.constant(f"{name}, input {place}", each)
+            for place, each in enumerate(inputs, start=1)
+        ]
+        self._nodes.append(helper.make_node(kind, names, [output], output, **attributes))
         return output
+
+    def constant(self, name: str, value: Array) -> str:
+        """Add a constant, or find the same one that is there already.
+
+        Args:
+            name: Within its part.
+            value: What it is.
+
+        Returns:
+            Its full name.
+        """
+        array = np.asarray(value, order="C")
+        key = (str(array.dtype), array.shape, array.tobytes())
+        nodes: Nodes | None = self
+        while nodes is not None:
+            if key in nodes._constants:
+                return nodes._constants[key]
+            nodes = nodes._around
+        self._constants[key] = f"{self._path}{name}"
+        self._tensors.append(numpy_helper.from_array(array, self._constants[key]))
+        return self._constants[key]
 
     def columns(self, value: str, places: Array) -> str:
         """Add what picks some of the last axis, which takes a third of the time of `Gather`."""
         return self("ArrayFeatureExtractor", value, places, domain="ai.onnx.ml")
 
-    def either(self, condition: str, then: Branch, otherwise: Branch) -> list[str]:
+    def either(self, condition: str, then: Branch, otherwise: Branch, kind: int = onnx.TensorProto.FLOAT) -> list[str]:
         """Add what is computed one way or another.
 
         Args:
             condition: The name of a single truth value.
             then: Adds the nodes for true to the graph it is given, and returns the names of what they compute.
             otherwise: The same for false.
+            kind: ONNX's element type of what they compute.
 
         Returns:
-            The names of what the branch that was taken has computed; float32.
+            The names of what the branch that was taken has computed.
         """
         name = self._new("If")
-        branches = [_branch(f"{name}/{word}/", make) for word, make in (("then", then), ("else", otherwise))]
+        branches = [self._branch(f"{name}/{word}/", make, kind) for word, make in (("then", then), ("else", otherwise))]
         outputs = [f"{name}/{number}" for number in range(len(branches[0].output))]
         self._nodes.append(
-            helper.make_node("If", [condition], outputs, then_branch=branches[0], else_branch=branches[1])
+            helper.make_node("If", [condition], outputs, name, then_branch=branches[0], else_branch=branches[1])
         )
         return outputs
 
@@ -82,8 +130,7 @@ class Nodes:
         Returns:
             The name of what comes out.
         """
-        self._included += 1
-        graph = onnx.compose.add_prefix_graph(model.graph, f"{self._prefix}included{self._included}/")
+        graph = onnx.compose.add_prefix_graph(model.graph, f"{self._new('included')}/")
         entry = graph.input[0].name
         for node in graph.node:
             node.input[:] = [value if name == entry else name for name in node.input]
@@ -94,26 +141,33 @@ class Nodes:
         return str(graph.output[0].name)
 
     def model(
-        self, name: str, inputs: Mapping[str, Sequence[int]], outputs: Mapping[str, tuple[str, int]]
+        self, name: str, says: str, inputs: Mapping[str, Tensor], outputs: Mapping[str, tuple[str, Tensor]]
     ) -> onnx.ModelProto:
-        """The nodes as a model of float32 numbers, all inputs and outputs with engines as their first axis.
+        """The nodes as a model of float32 numbers.
 
         Args:
             name: The graph's name.
-            inputs: The other axes of each input, by its name.
-            outputs: By the name that users know, which node's result it is, and how many columns it has.
+            says: What it computes, for whoever opens the file.
+            inputs: Each input, by its name.
+            outputs: By the name that users know, which node's result it is, and what it is.
         """
         for output, (value, _) in outputs.items():
-            self._nodes.append(helper.make_node("Identity", [value], [output]))
+            self._nodes.append(helper.make_node("Identity", [value], [output], output))
+        described = {output: tensor for output, (_, tensor) in outputs.items()}
         tensors = [
-            [helper.make_tensor_value_info(each, onnx.TensorProto.FLOAT, ["engines", *axes]) for each, axes in group]
-            for group in (inputs.items(), ((output, (width,)) for output, (_, width) in outputs.items()))
+            [
+                helper.make_tensor_value_info(each, onnx.TensorProto.FLOAT, ["engines", *tensor.axes], tensor.says)
+                for each, tensor in group.items()
+            ]
+            for group in (inputs, described)
         ]
         return helper.make_model(
             self.graph(name, *tensors),
             opset_imports=[helper.make_opsetid(domain, version) for domain, version in OPSET.items()],
             ir_version=IR_VERSION,
             producer_name="turbofan-edge",
+            producer_version=version("turbofan-edge"),
+            doc_string=says,
         )
 
     def graph(
@@ -123,29 +177,25 @@ class Nodes:
         return helper.make_graph(self._nodes, name, inputs, outputs, self._tensors)
 
     def _new(self, kind: str) -> str:
-        return f"{self._prefix}{kind}{len(self._nodes)}"
+        return f"{self._path}{kind}{len(self._nodes)}"
 
-    def _constant(self, value: Array) -> str:
-        array = np.asarray(value, order="C")
-        key = (str(array.dtype), array.shape, array.tobytes())
-        if key not in self._constants:
-            self._constants[key] = f"{self._prefix}constant{len(self._tensors)}"
-            self._tensors.append(numpy_helper.from_array(array, self._constants[key]))
-        return self._constants[key]
+    def _branch(self, path: str, make: Branch, kind: int) -> onnx.GraphProto:
+        nodes = Nodes(path, self)
+        outputs = [helper.make_tensor_value_info(name, kind, None) for name in make(nodes)]
+        return nodes.graph(path, [], outputs)
 
 
 Branch = Callable[[Nodes], Sequence[str]]
 
 
-def _branch(prefix: str, make: Branch) -> onnx.GraphProto:
-    nodes = Nodes(prefix)
-    outputs = [helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, None) for name in make(nodes)]
-    return nodes.graph(prefix, [], outputs)
-
-
 def floats(values: Any) -> Array:  # noqa: ANN401 - whatever NumPy takes
     """A float32 constant."""
     return np.asarray(values, dtype=np.float32)
+
+
+def doubles(values: Any) -> Array:  # noqa: ANN401 - whatever NumPy takes
+    """A float64 constant."""
+    return np.asarray(values, dtype=np.float64)
 
 
 def whole_numbers(values: Sequence[int]) -> Array:

@@ -45,6 +45,11 @@ An alert is raised where the probability of {soon} reaches {threshold}, which fo
 cycles with RUL <= {edge:.0f} in cross-validation, with precision {cv[alerts][precision]:.1%}. From an engine's first
 alert to its failure there were {lead[1]:.0f} cycles (median; {lead[0]:.0f} to {lead[2]:.0f} in 90% of engines).
 
+## Proof
+A device serves the model once it has reproduced {proof[windows]} golden windows. Of {proof[changes]} changes to the
+file, each of one array of floats or of one ensemble's thresholds or leaves, by 30% or by 1%, it refuses
+{proof[refused]} ({refused:.0%}). The others change no answer to windows of the test sets, whole or torn.
+
 ## Meant for
 Trying out, teaching and testing predictive maintenance on edge devices, with engines that the C-MAPSS simulation makes
 or that resemble them. Wear that shows as a slow drift of sensors, one message a cycle.
@@ -95,6 +100,8 @@ def card(model: Model, size: int) -> str:
         edge=signature.edges[0],
         lead=validation["alerts"]["lead"],
         failures=_failures(tests),
+        proof=figures["proof"],
+        refused=figures["proof"]["refused"] / figures["proof"]["changes"],
         versions=", ".join(f"{name} {version}" for name, version in sorted(signature.versions.items())),
     )
 

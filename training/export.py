@@ -12,6 +12,7 @@ import onnx
 from sklearn.pipeline import Pipeline
 
 from scoring.model import Model
+from scoring.modelfile import sealed
 from scoring.signature import (
     DRIFT_KEY,
     GOLDEN_KEY,
@@ -25,6 +26,7 @@ from training.dataset import Dataset
 from training.drift import drift_reference
 from training.errors import ExportError
 from training.fitting import Fitted
+from training.golden import golden_windows
 from training.graph import to_onnx
 from training.windows import FloatArray
 
@@ -32,6 +34,9 @@ TOLERANCE = 1e-5
 """The largest difference of a probability between graph and pipeline."""
 RUL_TOLERANCE = 1e-2
 """The largest difference of a RUL between graph and pipeline, in cycles."""
+
+GOLDEN_TOLERANCE = 2e-5
+"""The largest difference to the pipeline that a device may show: that of the graph, and as much again."""
 
 # Bounds the memory that a call takes.
 _BATCH = 1024
@@ -91,10 +96,10 @@ def export(name: str, fitted: Fitted, data: Dataset, figures: Mapping[str, Any])
         GOLDEN_KEY: _golden(fitted.pipeline, data).to_json(),
         DRIFT_KEY: drift_reference(fitted.pipeline, data),
     }
-    model = to_onnx(fitted.pipeline, task.window, len(task.fields))
+    model = to_onnx(fitted.pipeline, task.window, task.fields)
     onnx.helper.set_model_props(model, properties)
     onnx.checker.check_model(model, full_check=True)
-    return bytes(model.SerializeToString(deterministic=True))
+    return sealed(model.SerializeToString(deterministic=True))
 
 
 def versions() -> dict[str, str]:
@@ -148,19 +153,6 @@ def verify(content: bytes, pipeline: Pipeline, windows: FloatArray) -> Verificat
 
 
 def _golden(pipeline: Pipeline, data: Dataset) -> Golden:
-    """Windows of every kind that a device meets, of the engine that lived longest, with the pipeline's outputs."""
-    trajectories = data.trajectories
-    engine = int(np.argmax(trajectories.lengths)) + 1
-    windows = data.windows()[trajectories.units == engine]
-    ages = np.asarray([0, 4, 19, 49, len(windows) // 2, len(windows) - 60, len(windows) - 20, len(windows) - 1])
-    chosen = windows[np.clip(ages, 0, len(windows) - 1)]
-    # A mad reading, a gap of ten cycles, a sensor that is silent, settings that are missing once, scattered holes.
-    chosen[3, -5, pipeline[0].sensors_[0]] = 1e6
-    chosen[4, -20:-10] = np.nan
-    chosen[5, :, pipeline[0].sensors_[-1]] = np.nan
-    chosen[6, -2, list(data.task.setting_columns)] = np.nan
-    holes = np.random.default_rng(0).random(chosen[7].shape) < 0.1
-    holes[:, data.task.cycle_column] = False
-    chosen[7][holes] = np.nan
+    chosen = golden_windows(pipeline, data)
     probabilities, rul = predict(pipeline, chosen)
-    return Golden(chosen, {PROBABILITIES: probabilities, RUL: rul})
+    return Golden(chosen, {PROBABILITIES: probabilities, RUL: rul}, GOLDEN_TOLERANCE)

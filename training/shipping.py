@@ -16,6 +16,7 @@ from training.decision import alerts, rules
 from training.evaluation import evaluate
 from training.export import export, predict_by_graph, verify
 from training.fitting import Fitted, Progress, fit
+from training.proof import prove
 from training.recipe import Recipe
 
 SUBSETS = ("FD001", "FD002", "FD003", "FD004")
@@ -61,17 +62,20 @@ def ship(directory: Path, out: Path, progress: Progress, jobs: int) -> dict[str,
 def shipped_model(recipe: Recipe, data: Dataset, tests: list[Dataset], fitted: Fitted) -> bytes:
     """The ONNX file of a fitted model, with its figures on the test sets in its signature."""
     figures: dict[str, Any] = {"cross-validation": cross_validation(recipe, data, fitted)}
-    draft = Model(export("draft", fitted, data, {}))
+    content = export("draft", fitted, data, {})
+    draft = Model(content)
     for test in tests:
         windows = test.windows()
         probabilities, intervals = predict_by_graph(draft, windows)
-        verification = verify(export("draft", fitted, data, {}), fitted.pipeline, windows)
+        verification = verify(content, fitted.pipeline, windows)
         figures[f"test {test.name}"] = {
             **evaluate(probabilities, intervals, test, recipe.classes, recipe.cap).as_dict(),
             "interval_95": engine_intervals(probabilities, intervals, test, recipe.classes, recipe.cap),
             "alerts": asdict(alerts(probabilities[:, 0], test, recipe.classes.edges[0], fitted.alert)),
             "graph": asdict(verification),
         }
+    proof = prove(content)
+    figures["proof"] = {"windows": proof.windows, "changes": proof.changes, "refused": proof.refused}
     return export(data.name.lower(), fitted, data, _plain(figures))
 
 

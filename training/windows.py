@@ -10,20 +10,21 @@ from scoring.cmapss import Trajectories
 FloatArray = NDArray[np.float32]
 
 
-def windows(trajectories: Trajectories, length: int) -> FloatArray:
+def windows(trajectories: Trajectories, length: int, rows: NDArray[np.int64] | None = None) -> FloatArray:
     """The last `length` cycles of an engine as they were after each row.
 
     Args:
         trajectories: The cycles of several engines.
         length: How many cycles a window holds (W).
+        rows: After which rows, int64 [rows]; None: after each.
 
     Returns:
         float32 [rows, length, fields], oldest cycle first; the slots before an engine's first cycle are NaN.
     """
-    rows, fields = trajectories.values.shape
-    out = np.full((rows, length, fields), np.nan, dtype=np.float32)
-    values = trajectories.values.astype(np.float32)
-    for age in range(min(length, int(trajectories.cycles.max(initial=0)))):
-        old_enough = np.flatnonzero(trajectories.cycles > age)
-        out[old_enough, length - 1 - age] = values[old_enough - age]
+    rows = np.arange(len(trajectories)) if rows is None else rows
+    values, cycles = trajectories.values.astype(np.float32), trajectories.cycles[rows]
+    out = np.full((len(rows), length, values.shape[1]), np.nan, dtype=np.float32)
+    for age in range(min(length, int(cycles.max(initial=0)))):
+        old_enough = np.flatnonzero(cycles > age)
+        out[old_enough, length - 1 - age] = values[rows[old_enough] - age]
     return out

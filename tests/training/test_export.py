@@ -6,14 +6,15 @@ import numpy as np
 import onnx
 import pytest
 
-from scoring.errors import ModelError
 from scoring.model import Model
 from tests.training.conftest import QUICK, wearing_engines
+from tests.training.effects import effects
 from training.dataset import Dataset
 from training.errors import DataError, ExportError
-from training.export import export, predict, predict_by_graph, verify
+from training.export import GOLDEN_TOLERANCE, export, predict, predict_by_graph, verify
 from training.fitting import fit
 from training.labels import Classes, remaining_useful_life
+from training.proof import prove
 
 
 @pytest.fixture(scope="module")
@@ -74,29 +75,12 @@ def test_the_same_fit_gives_the_same_bytes(content, small_training):
     assert export("tiny", again, small_training, {"test": {"macro_f1": 0.5}}) == content
 
 
-def constants_of_branches(graph):
-    """What the branches of a graph's conditions multiply, add and compare with."""
-    branches = [each.g for node in graph.node for each in node.attribute if each.name.endswith("_branch")]
-    constants = [each for branch in branches for each in branch.initializer]
-    return [each for each in constants if each.data_type == onnx.TensorProto.FLOAT and np.prod(each.dims) > 10]
-
-
-def test_golden_windows_are_checked_in_every_branch_when_a_device_loads_the_file(content):
-    model = onnx.load_from_string(content)
-    constants = constants_of_branches(model.graph)
-    # Filling, the model for whole windows, and the one for torn ones.
-    assert len({each.name.rpartition("/")[0] for each in constants}) == 3
-    for constant in constants:
-        kept = onnx.TensorProto()
-        kept.CopyFrom(constant)
-        values = onnx.numpy_helper.to_array(constant)
-        # Not all by as much: a softmax would not show it.
-        wrong = np.linspace(0.5, 1, values.size, dtype=np.float32).reshape(values.shape)
-        constant.CopyFrom(onnx.numpy_helper.from_array(wrong - values, constant.name))
-        with pytest.raises(ModelError, match="off training's"):
-            Model(model.SerializeToString(), constant.name)
-        constant.CopyFrom(kept)
-    Model(model.SerializeToString())
+def test_golden_windows_prove_every_part_that_has_an_effect(content, small_test):
+    proof = prove(content)
+    assert proof.changes == proof.refused + len(proof.served)
+    assert proof.refused / proof.changes > 0.8
+    differences = effects(content, proof.served, small_test.windows()[::7])
+    assert {name: each for name, each in differences.items() if each > GOLDEN_TOLERANCE} == {}
 
 
 def test_a_window_is_answered_the_same_whatever_is_asked_beside_it(content, small_test):
@@ -106,8 +90,8 @@ def test_a_window_is_answered_the_same_whatever_is_asked_beside_it(content, smal
     windows[2::3, -1, 5] = np.nan
     together, rul_together = predict_by_graph(model, windows)
     alone = [predict_by_graph(model, windows[[each]]) for each in range(len(windows))]
-    np.testing.assert_allclose(together, np.concatenate([each[0] for each in alone]), atol=1e-6)
-    np.testing.assert_allclose(rul_together, np.concatenate([each[1] for each in alone]), atol=1e-3)
+    np.testing.assert_array_equal(together, np.concatenate([each[0] for each in alone]))
+    np.testing.assert_array_equal(rul_together, np.concatenate([each[1] for each in alone]))
 
 
 def test_a_model_learns_from_a_machine_that_wears_out(content, small_test):

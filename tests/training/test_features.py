@@ -10,7 +10,7 @@ from hypothesis.extra import numpy as npst
 from tests.training.conftest import wearing_engines
 from training.features import STEPS, WindowFeatures, filter_bank
 from training.features_graph import FeaturesGraph
-from training.nodes import Nodes
+from training.nodes import Nodes, Tensor
 from training.windows import windows
 
 W = 50
@@ -24,7 +24,9 @@ def fitted(regimes, **parameters):
 def session_of(features):
     nodes = Nodes()
     answer = FeaturesGraph(features, 25).add(nodes, "x")
-    content = nodes.model("features", {"x": (W, 25)}, {"features": (answer, features.n_features_out_)})
+    content = nodes.model(
+        "features", "", {"x": Tensor((W, 25))}, {"features": (answer, Tensor((features.n_features_out_,)))}
+    )
     return onnxruntime.InferenceSession(content.SerializeToString(), providers=["CPUExecutionProvider"])
 
 

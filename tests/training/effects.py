@@ -1,0 +1,23 @@
+"""What a change of a model's constants does to its answers."""
+
+from collections.abc import Collection
+
+import numpy as np
+
+from scoring.model import Model
+from training.augmentation import torn_copies
+from training.export import predict_by_graph
+from training.proof import changed_files
+
+
+def effects(content: bytes, changes: Collection[tuple[str, float]], windows: np.ndarray) -> dict[str, float]:
+    """By change, the largest difference of an answer to the windows or torn copies of them, as a device counts it."""
+    windows = np.concatenate([windows, torn_copies(windows, 0)[1]])
+    expected = predict_by_graph(Model(content), windows)
+    scales = [max(1.0, float(np.abs(each).max())) for each in expected]
+    found = {}
+    for name, factor, changed in changed_files(content):
+        if (name, factor) in changes:
+            answers = zip(predict_by_graph(Model(changed), windows), expected, scales, strict=True)
+            found[f"{name} x {factor:g}"] = max(float(np.abs(a - b).max()) / scale for a, b, scale in answers)
+    return found

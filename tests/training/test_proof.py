@@ -1,0 +1,92 @@
+"""What golden windows prove of the models that ship: all of them that has an effect."""
+
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from onnx import numpy_helper
+
+from scoring.model import Model
+from tests.training.effects import effects
+from tests.training.test_models import MODELS, NAMES
+from training.dataset import load_test
+from training.export import GOLDEN_TOLERANCE
+from training.proof import prove
+from training.shipping import FLEET, SUBSETS
+
+WITHOUT_EFFECT = {
+    "youngest": "cycles are whole numbers from 1 up, and 1.3 is rounded to 1",
+    "largest sum": "no window of telemetry adds up to 1e20",
+    "least value": "no value comes near -1e20",
+    "least setting": "no setting comes near -1e20",
+    "greatest setting": "no setting comes near 1e20",
+    "least grid": "no setting is that far off those of training",
+    "greatest grid": "no setting is that far off those of training",
+    "least deviation": "where no sensor may be more than 16 deviations off, none is cut there",
+    "greatest deviation": "where no sensor may be more than 16 deviations off, none is cut there",
+    "setting offset": "regimes lie so far apart that the nearest stays the nearest",
+    "setting scale": "regimes lie so far apart that the nearest stays the nearest",
+    "centres": "regimes lie so far apart that the nearest stays the nearest",
+    "centres squared": "regimes lie so far apart that the nearest stays the nearest",
+    "unclear": "regimes that a missing setting leaves possible are either much nearer than that, or much farther",
+    "smallest": "one in a million, beside what the other classes have",
+    "classes of labels": "where there are only networks, all classes grow alike and are divided by their sum",
+}
+"""Constants whose change no device sees, and why nobody else does."""
+
+
+@pytest.mark.timeout(1_800)
+@pytest.mark.parametrize("name", NAMES)
+def test_a_device_refuses_every_change_that_has_an_effect_on_real_windows(name, cmapss) -> None:
+    content = (MODELS / f"{name}.onnx").read_bytes()
+    proof = prove(content)
+    assert {"windows": proof.windows, "changes": proof.changes, "refused": proof.refused} == Model(
+        content
+    ).signature.figures["proof"]
+    assert {constant.rpartition("/")[2] for constant, _ in proof.served} <= set(WITHOUT_EFFECT)
+    sets = SUBSETS if name == FLEET else [name.upper()]
+    windows = np.concatenate([load_test(cmapss, each).windows()[:: 10 * len(sets)] for each in sets])
+    differences = effects(content, proof.served, windows)
+    assert len(differences) == len(proof.served)
+    assert {change: each for change, each in differences.items() if each > GOLDEN_TOLERANCE} == {}
+
+
+def floats_of(graph: onnx.GraphProto):
+    """All numbers of a graph and its branches, by the name of what holds them."""
+    for tensor in graph.initializer:
+        if tensor.data_type in (onnx.TensorProto.FLOAT, onnx.TensorProto.DOUBLE):
+            yield tensor.name, numpy_helper.to_array(tensor)
+    for node in graph.node:
+        for attribute in node.attribute:
+            yield f"{node.name} {attribute.name}", np.array(attribute.floats, dtype=np.float32)
+            yield from floats_of(attribute.g)
+
+
+@pytest.mark.parametrize("path", sorted(MODELS.glob("*.onnx")), ids=lambda path: path.stem)
+def test_no_constant_of_a_shipped_model_is_a_denormal(path: Path) -> None:
+    found = dict(floats_of(onnx.load(path).graph))
+    assert len(found) > 50
+    for name, values in found.items():
+        tiny = np.finfo(values.dtype).tiny
+        assert not ((values != 0) & (np.abs(values) < tiny)).any(), name
+        # Nor one as float32, should a runtime compute in that.
+        assert not ((values != 0) & (np.abs(values) < np.finfo(np.float32).tiny)).any(), name
+
+
+@pytest.mark.parametrize("path", sorted(MODELS.glob("*.onnx")), ids=lambda path: path.stem)
+def test_a_graph_speaks_for_itself(path: Path) -> None:
+    model = onnx.load(path)
+    assert model.producer_name == "turbofan-edge"
+    assert model.producer_version
+    names = [node.name for node in model.graph.node]
+    assert all(names)
+    assert len(set(names)) == len(names)
+    assert {name.partition("/")[0] for name in names} >= {"features", "gate", "whole", "torn"}
+    (telemetry,) = model.graph.input
+    assert "The last 50 cycles of each engine, oldest first" in telemetry.doc_string
+    assert "Sensor2" in telemetry.doc_string
+    assert [each.doc_string.split(",")[0] for each in model.graph.output] == [
+        "Probabilities of the RUL classes F25",
+        "Low",
+    ]

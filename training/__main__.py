@@ -244,10 +244,13 @@ def _export(options: argparse.Namespace) -> None:
     exported = export_estimator(options.name or options.model.stem, estimator, fields, options.targets, rows)
     out.parent.mkdir(parents=True, exist_ok=True)
     out.write_bytes(exported.content)
-    described = exported.described
+    described, proof = exported.described, exported.proof
+    for each in exported.warnings:
+        note(f"warning: {each}")
     say(
         f"{out}: {len(exported.content) / 1e6:.2f} MB, {len(described.fields)} fields, {described.output} "
-        f"{', '.join(described.names)}; {exported.unequal} of {exported.rows} rows have another answer in scikit-learn"
+        f"{', '.join(described.names)}; {exported.unequal} of {exported.rows} rows have another answer in "
+        f"scikit-learn; with {proof.windows} golden rows a device refuses {proof.refused} of {proof.changes} changes"
     )
 
 

@@ -17,9 +17,10 @@ import onnxruntime
 from numpy.typing import NDArray
 from sklearn.base import is_classifier, is_regressor
 from sklearn.exceptions import InconsistentVersionWarning
+from sklearn.preprocessing import StandardScaler
 from sklearn.utils import get_tags
 
-from scoring.model import Model
+from scoring.modelfile import sealed
 from scoring.signature import (
     GOLDEN_KEY,
     INPUT_NAME,
@@ -34,11 +35,13 @@ from scoring.signature import (
     Signature,
 )
 from training.errors import ExportError
-from training.estimator_graph import estimator_graph, steps
+from training.estimator_graph import called, estimator_graph, steps
+from training.estimator_rows import Rows, made_up
 from training.export import versions
+from training.proof import Proof, prove
 
 # Enough to see a wrong kernel or a wrong converter, and small beside the model.
-GOLDEN_ROWS = 16
+GOLDEN_ROWS = 64
 CHECKED_ROWS = 1_000
 # Beyond this a graph does not compute what scikit-learn computes; relative where numbers are larger than 1.
 TOLERANCE = 1e-4
@@ -48,9 +51,14 @@ GOLDEN_TOLERANCE = 2e-4
 EQUAL_SHARE = 0.99
 # The share of values that are taken out to see whether absent ones are taken alike.
 HOLES = 0.2
-
-
-Rows = NDArray[np.float64]
+# Answers that differ by less than this, relative where they are larger than 1, hardly tell one row from another.
+HARDLY = 1e-3
+# If the graph answers more of those rows otherwise once they are nudged, rounding is the reason.
+MOST = 0.5
+# If fewer of a column's values are still different ones as float32, it has more digits than that.
+CLOSE = 0.9
+# As far as values of float32 may be off what they stand for, a few times over.
+NUDGE = 1e-6
 
 
 @dataclass(frozen=True)
@@ -81,12 +89,16 @@ class Exported:
         described: What it predicts.
         rows: How many rows were compared.
         unequal: How many of them have another answer.
+        proof: How much of the file its golden rows prove.
+        warnings: What its author should know, a sentence each.
     """
 
     content: bytes
     described: Described
     rows: int
     unequal: int
+    proof: Proof
+    warnings: tuple[str, ...]
 
 
 def load_estimator(path: Path, note: Callable[[str], None]) -> Any:
@@ -140,18 +152,19 @@ def export_estimator(
         estimator: A fitted scikit-learn classifier, regressor or pipeline.
         fields: Names of its columns, in order; those of the DataFrame it was fitted on if there are none.
         targets: Names of what a regressor predicts.
-        rows: float [rows, fields], to verify with; made at random if there are none.
+        rows: float [rows, fields], to verify with; made up from what the estimator knows if there are none.
 
     Raises:
         ExportError: The names do not fit the estimator, a step of it cannot be converted, or the graph does not compute
             what it computes.
     """
     described = _described(estimator, fields, targets)
-    shape = len(described.fields), described.output, len(described.names)
+    shape = described.fields, described.output, described.names
     takes_absent = bool(get_tags(estimator).input_tags.allow_nan)
     graph = estimator_graph(estimator, *shape, takes_absent=takes_absent)
+    given = rows is not None
     if rows is None:
-        rows = _made_up(estimator, len(described.fields))
+        rows = made_up(estimator, CHECKED_ROWS, len(described.fields))
     if rows.shape[1] != len(described.fields):
         raise ExportError(f"the rows have {rows.shape[1]} columns, the model takes {len(described.fields)}")
     rows = rows[:CHECKED_ROWS]
@@ -169,14 +182,42 @@ def export_estimator(
     windows: FloatArray = rows[:, np.newaxis].astype(np.float32)
     if takes_absent and not _answers_absent(graph, described, rows):
         graph = estimator_graph(estimator, *shape, takes_absent=False)
-    equal = _equal(graph, described, windows, expected, rows)
-    golden = Golden(windows[equal][:GOLDEN_ROWS], {described.output: expected[equal][:GOLDEN_ROWS]}, GOLDEN_TOLERANCE)
+    equal = _equal(graph, estimator, described, rows)
+    chosen = _golden_rows(expected, equal)
+    golden = Golden(windows[chosen], {described.output: expected[chosen]}, GOLDEN_TOLERANCE)
     onnx.helper.set_model_props(graph, {SIGNATURE_KEY: signature.to_json(), GOLDEN_KEY: golden.to_json()})
     onnx.checker.check_model(graph, full_check=True)
-    content = bytes(graph.SerializeToString(deterministic=True))
-    # As a device would.
-    Model(content)
-    return Exported(content, described, len(rows), int((~equal).sum()))
+    content = sealed(graph.SerializeToString(deterministic=True))
+    # As a device would load it.
+    proof = prove(content)
+    warned = _hardly(expected, described, given=given)
+    return Exported(content, described, len(rows), int((~equal).sum()), proof, warned)
+
+
+def _golden_rows(expected: FloatArray, equal: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """Rows whose answers are spread as widely as all rows' are, output by output."""
+    rows = np.flatnonzero(equal)
+    columns = expected.shape[1]
+    each = max(2, GOLDEN_ROWS // columns)
+    chosen: list[int] = []
+    for column in range(columns):
+        order = rows[np.argsort(expected[rows, column], kind="stable")]
+        chosen += order[np.linspace(0, len(order) - 1, each).astype(int)].tolist()
+    return np.array(list(dict.fromkeys(chosen))[:GOLDEN_ROWS])
+
+
+def _hardly(expected: FloatArray, described: Described, *, given: bool) -> tuple[str, ...]:
+    """A warning where answers hardly vary, so that golden rows prove little."""
+    spread = float(np.ptp(expected, axis=0).max()) / max(1.0, float(np.abs(expected).max()))
+    one_class = described.label is not None and len(np.unique(expected.argmax(axis=1))) == 1
+    if spread > HARDLY and not one_class:
+        return ()
+    rows = "the sample's rows" if given else "made-up rows"
+    alike = "the same class" if one_class else "next to the same answer"
+    return (
+        f"{rows} all get {alike}, so that golden rows prove little of the model; "
+        f"give {'more different' if given else 'real'} ones by --sample",
+    )
 
 
 def _described(estimator: Any, fields: Sequence[str], targets: Sequence[str]) -> Described:
@@ -228,45 +269,46 @@ def _each_class(scores: Rows) -> Rows:
     return np.column_stack([-scores, scores]) if scores.ndim == 1 else scores
 
 
-def _made_up(estimator: Any, fields: int) -> Rows:
-    """Rows of several sizes, and as the estimator's first step saw them where that keeps means and deviations."""
-    rng = np.random.default_rng(0)
-    rows = rng.normal(size=(CHECKED_ROWS, fields)) * np.resize([0.1, 1.0, 10.0, 100.0], CHECKED_ROWS)[:, np.newaxis]
-    first = next(iter(steps("", estimator)))[1]
-    mean, scale = np.asarray(getattr(first, "mean_", 0.0)), np.asarray(getattr(first, "scale_", 0.0))
-    if mean.shape == scale.shape == (fields,):
-        rows[::2] = rng.normal(size=rows[::2].shape) * scale + mean
-    made: Rows = rows
-    return made
-
-
 def _answers_absent(graph: onnx.ModelProto, described: Described, rows: Rows) -> bool:
     """Whether the graph takes absent values as the estimator does; converted forests do not."""
     holes = np.where(np.random.default_rng(0).random(rows.shape) < HOLES, np.nan, rows)
-    session = onnxruntime.InferenceSession(graph.SerializeToString(), providers=["CPUExecutionProvider"])
-    found = session.run([described.output], {INPUT_NAME: holes[:, np.newaxis].astype(np.float32)})[0]
+    found = _run(graph, described, holes)
     expected = described.predict(holes)
     off = np.abs(found - expected).max(axis=1) / max(1.0, float(np.abs(expected).max()))
     return bool((off <= TOLERANCE).mean() >= EQUAL_SHARE)
 
 
-def _equal(
-    graph: onnx.ModelProto, described: Described, windows: FloatArray, expected: FloatArray, rows: Rows
-) -> NDArray[np.bool_]:
+def _run(graph: onnx.ModelProto, described: Described, rows: Rows) -> FloatArray:
+    """What the graph answers.
+
+    Raises:
+        ExportError: onnxruntime cannot load or run it.
+    """
+    windows = {INPUT_NAME: rows[:, np.newaxis].astype(np.float32)}
+    try:
+        session = onnxruntime.InferenceSession(graph.SerializeToString(), providers=["CPUExecutionProvider"])
+        found: FloatArray = session.run([described.output], windows)[0]
+    except Exception as error:
+        raise ExportError(
+            f"onnxruntime {onnxruntime.__version__} cannot run what skl2onnx made: {' '.join(str(error).split())}; "
+            "use another estimator"
+        ) from error
+    return found
+
+
+def _equal(graph: onnx.ModelProto, estimator: Any, described: Described, rows: Rows) -> NDArray[np.bool_]:
     """Which rows the graph answers as the estimator does.
 
     Raises:
         ExportError: Too few.
     """
-    session = onnxruntime.InferenceSession(graph.SerializeToString(), providers=["CPUExecutionProvider"])
-    found = session.run([described.output], {INPUT_NAME: windows})[0]
+    expected, found = described.predict(rows).astype(np.float32), _run(graph, described, rows)
     scale = max(1.0, float(np.abs(expected).max()))
     equal: NDArray[np.bool_] = (np.abs(found - expected) <= TOLERANCE * scale).all(axis=1)
     if equal.mean() < EQUAL_SHARE:
         raise ExportError(
             f"the graph answers {int((~equal).sum())} of {len(rows)} rows otherwise than the model, by up to "
-            f"{np.abs(found - expected).max():.2g}; float32 is not enough for it: "
-            "scale its columns first, by StandardScaler"
+            f"{np.abs(found - expected).max():.2g}: {_why(graph, estimator, described, rows[~equal])}"
         )
     if described.label is not None:
         highest = np.sort(expected, axis=1)
@@ -278,3 +320,30 @@ def _equal(
                 f"{described.output}; an SVC does not with break_ties=True"
             )
     return equal
+
+
+def _why(graph: onnx.ModelProto, estimator: Any, described: Described, rows: Rows) -> str:
+    """Why a graph answers these rows otherwise than its model, with the remedy."""
+    rounded = rows.astype(np.float32).astype(np.float64)
+    kept = [len(np.unique(after)) / len(np.unique(before)) for before, after in zip(rows.T, rounded.T, strict=True)]
+    worst = int(np.argmin(kept))
+    if kept[worst] < CLOSE:
+        largest = float(np.abs(rows[:, worst]).max())
+        return (
+            f"{described.fields[worst]} goes up to {largest:.6g}, where float32 has steps of "
+            f"{np.spacing(np.float32(largest)):.2g}, so that different values become one; "
+            "subtract what they have in common before the model is fitted"
+        )
+    nudged = rounded * (1 + NUDGE * np.where(np.arange(rows.size).reshape(rows.shape) % 2, 1, -1))
+    answers = _run(graph, described, rounded)
+    scale = max(1.0, float(np.abs(answers).max()))
+    moved = np.abs(_run(graph, described, nudged) - answers) > TOLERANCE * scale
+    if moved.any(axis=1).mean() > MOST:
+        scaled = any(isinstance(step, StandardScaler) for _, step in steps("", estimator))
+        remedy = (
+            "its columns are scaled already, so choose a smoother estimator"
+            if scaled
+            else "scale its columns first, by StandardScaler"
+        )
+        return f"it computes in float32, and rounding changes what comes out; {remedy}"
+    return f"skl2onnx makes something else of {called(estimator)}; use another estimator"

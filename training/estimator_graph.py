@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -16,7 +16,7 @@ from skl2onnx.common.data_types import FloatTensorType
 from scoring.signature import INPUT_NAME, PROBABILITIES, SCORES, VALUES
 from training.errors import ExportError
 from training.graph import last_step, only_last
-from training.nodes import OPSET, Nodes, floats, whole_numbers
+from training.nodes import OPSET, Nodes, Tensor, floats, whole_numbers
 
 # Those that a converter knows; the first that it takes is used.
 _OPTIONS: dict[str, list[dict[str, bool]]] = {
@@ -26,34 +26,44 @@ _OPTIONS: dict[str, list[dict[str, bool]]] = {
 }
 
 
-def estimator_graph(estimator: Any, fields: int, output: str, width: int, *, takes_absent: bool) -> onnx.ModelProto:
+def estimator_graph(
+    estimator: Any, fields: Sequence[str], output: str, names: Sequence[str], *, takes_absent: bool
+) -> onnx.ModelProto:
     """An estimator's graph behind the contract's input, [engines, 1, fields], and with its output's name.
 
     Args:
         estimator: A fitted scikit-learn classifier, regressor or pipeline.
-        fields: How many columns it takes.
+        fields: Names of the columns that it takes.
         output: `probabilities`, `scores` or `values`.
-        width: How many columns the output has.
+        names: Of the output's columns.
         takes_absent: Whether a row with an absent value is answered; by NaN otherwise.
 
     Raises:
         ExportError: A step of it cannot be converted.
     """
     nodes = Nodes()
-    row = nodes("Reshape", INPUT_NAME, whole_numbers([-1, fields]))
-    answer = nodes("Reshape", nodes.include(_converted(estimator, fields, output), row), whole_numbers([-1, width]))
+    row = nodes("Reshape", INPUT_NAME, whole_numbers([-1, len(fields)]))
+    answer = nodes(
+        "Reshape", nodes.include(_converted(estimator, len(fields), output), row), whole_numbers([-1, len(names)])
+    )
     if not takes_absent:
         # scikit-learn refuses a row with an absent value; many graphs would answer it with whatever comes out.
         missing = nodes("Where", nodes("IsNaN", row), floats([1]), floats([0]))
         absent = nodes("Greater", nodes("ReduceMax", missing, whole_numbers([1])), floats([0]))
         answer = nodes("Where", absent, floats([np.nan]), answer)
-    return nodes.model("estimator", {INPUT_NAME: (1, fields)}, {output: (answer, width)})
+    return nodes.model(
+        "estimator",
+        f"{type(last_step(estimator)).__name__} of scikit-learn; the metadata has the signature and golden windows.",
+        {INPUT_NAME: Tensor((1, len(fields)), f"One row for each engine. Columns: {', '.join(fields)}")},
+        {output: (answer, Tensor((len(names),), f"{output.capitalize()} of {', '.join(names)}"))},
+    )
 
 
 def _converted(estimator: Any, fields: int, output: str) -> onnx.ModelProto:
     """What skl2onnx makes of the estimator, with one output."""
     last = last_step(estimator)
-    model = onnx.ModelProto()
+    # What is raised where no option is known.
+    refused: Exception = NameError(f"skl2onnx has no option for {output}")
     for options in _OPTIONS[output]:
         try:
             with warnings.catch_warnings():
@@ -67,13 +77,14 @@ def _converted(estimator: Any, fields: int, output: str) -> onnx.ModelProto:
                     target_opset=OPSET,
                     options={id(last): options},
                 )
-        except NameError:
+        except NameError as error:
             # The converter knows one of the options not.
-            continue
+            refused = error
         except Exception as error:
             raise ExportError(_why_not(estimator, error)) from error
-        break
-    return only_last(model)
+        else:
+            return only_last(model)
+    raise ExportError(_why_not(estimator, refused)) from refused
 
 
 def _why_not(estimator: Any, error: Exception) -> str:
@@ -85,7 +96,14 @@ def _why_not(estimator: Any, error: Exception) -> str:
                 f"step {name!r} ({kind.__name__}) cannot be converted: {why}; use another estimator for that step, or "
                 "do it before the model sees the data"
             )
-    return f"skl2onnx cannot convert {type(estimator).__name__}: {error}"
+    return f"skl2onnx cannot convert {called(estimator)}: {error}; use another estimator, or the one within by itself"
+
+
+def called(estimator: Any) -> str:
+    """What an estimator is called in errors: its class, and that of the one within, as in "A over B"."""
+    last = last_step(estimator)
+    inner = getattr(last, "estimator", None)
+    return type(last).__name__ if inner is None else f"{type(last).__name__} over {called(inner)}"
 
 
 def steps(name: str, estimator: Any) -> Iterator[tuple[str, Any]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Callable
 from pathlib import Path
 
 from modules.edge.client import EdgeClient
@@ -39,6 +40,7 @@ async def rulclassifier(stop: asyncio.Event) -> bool:
     """
     # All of them, before anything is opened.
     path = Path(settings.MODEL_PATH.read())
+    require_digest = settings.MODEL_WITHOUT_DIGEST.read() is settings.WithoutDigest.REFUSE
     state = settings.STATE_DIR.read()
     engines = settings.ENGINES.read()
     limit = settings.JOURNAL_MEGABYTES.read() * 1_000_000
@@ -54,7 +56,8 @@ async def rulclassifier(stop: asyncio.Event) -> bool:
     metrics = Metrics("rulclassifier")
     health = Health("the model is being loaded")
     async with metrics.served(settings.METRICS_LISTEN.read(), health.trouble), watchdog.on_duty():
-        model = await _load(path, stop, watchdog)
+        log.info("loading the model %s", path)
+        model = await _load(lambda: Model.load(path, require_digest=require_digest), stop, watchdog)
         if model is None:
             return True
         classifier = Classifier(model, engines)
@@ -92,12 +95,11 @@ async def _tell(client: EdgeClient, processor: Processor) -> None:
         await asyncio.sleep(TELL_SECONDS)
 
 
-async def _load(path: Path, stop: asyncio.Event, watchdog: Watchdog) -> Model | None:
+async def _load(load: Callable[[], Model], stop: asyncio.Event, watchdog: Watchdog) -> Model | None:
     """Load the model; None if it is time to end before that has come to an end."""
-    log.info("loading the model %s", path)
     model: Model | None = None
     watchdog.watch(Work("the load of the model", lambda: model is None, lambda: model))
-    model = await unless(stop, lambda: Model.load(path))
+    model = await unless(stop, load)
     if model is not None:
         log.info(
             "model %s, version %s, reproduces its golden windows to %.1g",

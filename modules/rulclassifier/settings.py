@@ -25,7 +25,21 @@ class UnnamedEngine(StrEnum):
     """It is one of the edge device's own engine."""
 
 
+class WithoutDigest(StrEnum):
+    """What becomes of a model file that an earlier version wrote, which could be damaged unseen."""
+
+    SERVE = "serve"
+    """It is served, with a warning."""
+    REFUSE = "refuse"
+    """The module ends with one line."""
+
+
 MODEL_PATH = Text(name="MODEL_PATH", text="the ONNX file; the image's default is its own, the fleet's")
+MODEL_WITHOUT_DIGEST = Choice(
+    name="MODEL_WITHOUT_DIGEST",
+    text="what becomes of a model file without a digest, as earlier versions wrote them: `serve` warns once",
+    default=WithoutDigest.SERVE,
+)
 STATE_DIR = Folder(name="STATE_DIR", text="where the journal is")
 ENGINES = Number(
     name="ENGINES",

@@ -104,3 +104,18 @@ def test_a_setting_that_cannot_be_used_ends_the_start_in_one_line(tmp_path, modu
     assert len(output.splitlines()) == 1
     assert f"{name} is '{value}', " in output
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(("setting", "severity", "code"), [("serve", "[WRN]", 0), ("refuse", "[FTL]", 2)])
+def test_a_model_without_a_digest_is_served_with_a_warning_or_refused(tmp_path, setting, severity, code) -> None:
+    kept = ROOT / "tests" / "scoring" / "kept" / "format-1.onnx"
+    process = start("rulclassifier", tmp_path, MODEL_PATH=str(kept), MODEL_WITHOUT_DIGEST=setting)
+    with process:
+        assert "loading the model" in process.stdout.readline()
+        told = process.stdout.readline()
+        if code == 0:
+            process.send_signal(signal.SIGTERM)
+        process.communicate()
+    assert severity in told
+    assert "has signature format 1" in told
+    assert process.returncode == code

@@ -1,9 +1,10 @@
 """What it costs that nothing is lost: rulclassifier beside a module that echoes without journal, history or model.
 
-    python -m benchmarks.durable_input MODEL.onnx [--rounds 3]
+    python -m benchmarks.durable_input MODEL.onnx [--rounds 3] [--before CHECKOUT]
 
 Each round lets the simulator's hub fill a queue, starts one of the two modules on it, and takes the rate at which
-its answers arrive upstream. The two take turns in one run; the ratio of their medians is what counts.
+its answers arrive upstream. They take turns in one run; the ratio of their medians is what counts. With a checkout of
+an earlier state its rulclassifier takes part as well, on a model that both can serve.
 """
 
 from __future__ import annotations
@@ -61,12 +62,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("model", type=Path)
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--before", type=Path, help="a checkout of an earlier state")
     arguments = parser.parse_args()
     candidates = {
         "echo, no journal": ("benchmarks.echo", {}),
         "rulclassifier, process": ("modules.rulclassifier.main", {"JOURNAL_DURABILITY": "process"}),
         "rulclassifier, power": ("modules.rulclassifier.main", {"JOURNAL_DURABILITY": "power"}),
     }
+    if arguments.before:
+        # Its modules instead of those of this folder.
+        other = {"PYTHONSAFEPATH": "1", "PYTHONPATH": str(arguments.before.resolve())}
+        candidates["the same, before"] = ("modules.rulclassifier.main", {"JOURNAL_DURABILITY": "process", **other})
     for in_flight in (1, 20):
         print(f"{in_flight} in flight from the hub to the module")
         taken: dict[str, list[tuple[float, float]]] = {name: [] for name in candidates}

@@ -1,15 +1,16 @@
 """What is in an image, and what is not."""
 
-import base64
 import json
 import re
+import shutil
 from pathlib import Path
 
 import numpy as np
-import onnxruntime
 import pytest
 
+from benchmarks.digest import digest
 from scoring.model import Model
+from scoring.modelfile import ModelFile
 from scoring.signature import GOLDEN_KEY, Golden
 from tests.images.conftest import ROOT, VERSION, Image
 
@@ -19,18 +20,6 @@ MODELS = sorted((ROOT / "models").glob("*.onnx"))
 # With the base.
 MEGABYTES = {"amd64": 300, "arm64v8": 300, "arm32v7": 240}
 OCI = {"amd64": "amd64", "arm64v8": "arm64", "arm32v7": "arm"}
-
-SCORE_ALL = """
-import base64, sys
-from pathlib import Path
-import numpy as np, onnxruntime
-from scoring.model import Model
-print(onnxruntime.__version__)
-for path in sorted(Path("/models").glob("*.onnx")):
-    outputs = Model.load(path).predict(np.load("/windows/windows.npy"))
-    both = np.hstack([outputs.probabilities, outputs.rul])
-    print(path.name, base64.b64encode(both.astype("<f4").tobytes()).decode())
-"""
 
 
 def test_it_says_what_it_is(image: Image) -> None:
@@ -76,27 +65,24 @@ def test_its_bills_of_materials_name_what_it_runs_on(image: Image) -> None:
     assert "python3-sympy" not in versions
 
 
-def test_every_shipped_model_says_there_what_it_says_here(image: Image, tmp_path) -> None:
+def test_every_shipped_model_answers_there_with_the_same_bytes_as_here(image: Image, tmp_path) -> None:
     windows = np.concatenate([golden_windows(path) for path in MODELS])
     np.save(tmp_path / "windows.npy", windows)
+    shutil.copy(ROOT / "benchmarks" / "digest.py", tmp_path)
     tmp_path.chmod(0o755)
-    flags = ("--volume", f"{ROOT / 'models'}:/models:ro", "--volume", f"{tmp_path}:/windows:ro")
+    flags = ("--volume", f"{ROOT / 'models'}:/models:ro", "--volume", f"{tmp_path}:/here:ro")
+    models = [f"/models/{path.name}" for path in MODELS]
     # A model that does not reproduce its golden windows is not loaded.
-    done = image.run("python3", "-c", SCORE_ALL, flags=flags)
+    done = image.run("python3", "/here/digest.py", "/here/windows.npy", *models, flags=flags)
     assert done.returncode == 0, done.stderr
-    version, *lines = done.stdout.splitlines()
-    assert [line.split()[0] for line in lines] == [path.name for path in MODELS]
-    for path, line in zip(MODELS, lines, strict=True):
-        here = Model.load(path).predict(windows)
-        there = np.frombuffer(base64.b64decode(line.split()[1]), dtype="<f4").reshape(len(windows), -1)
-        assert there == pytest.approx(np.hstack([here.probabilities, here.rul]), rel=1e-5, abs=1e-5)
-    assert (version == "1.21") == (image.architecture == "arm32v7")
+    version, *found = done.stdout.splitlines()
+    assert found == [f"{path.stem} {digest(Model.load(path), windows, 64)}" for path in MODELS]
+    assert version.startswith("onnxruntime 1.21,") == (image.architecture == "arm32v7")
     assert "Schema error" not in done.stderr
 
 
 def golden_windows(path: Path) -> np.ndarray:
-    metadata = onnxruntime.InferenceSession(path).get_modelmeta().custom_metadata_map
-    return Golden.from_json(metadata[GOLDEN_KEY]).windows
+    return Golden.from_json(ModelFile.read(path.read_bytes(), path.name).metadata[GOLDEN_KEY]).windows
 
 
 def test_a_broken_model_is_refused_in_one_line(image: Image, tmp_path) -> None:
@@ -107,7 +93,7 @@ def test_a_broken_model_is_refused_in_one_line(image: Image, tmp_path) -> None:
     assert done.returncode == 2
     lines = [line for line in (done.stdout + done.stderr).splitlines() if line.startswith("<")]
     assert len(lines) == 1
-    assert "/models/broken.onnx cannot be loaded by onnxruntime" in lines[0]
+    assert "/models/broken.onnx is no ONNX file, or a damaged one" in lines[0]
 
 
 @pytest.mark.parametrize("module", ["rulclassifier", "telemetrysource"])

@@ -134,4 +134,4 @@ async def test_a_module_that_cannot_serve_its_model_says_why_and_ends(tmp_path) 
     async with deployment.runtime() as runtime:
         status = await runtime.agent["rulclassifier"].until(lambda status: status.exit_code is not None)
         assert status.exit_code == 2
-        assert "model.onnx cannot be loaded by onnxruntime" in runtime.agent["rulclassifier"].text()
+        assert "model.onnx is no ONNX file, or a damaged one" in runtime.agent["rulclassifier"].text()

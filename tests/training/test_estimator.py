@@ -4,11 +4,14 @@ import warnings
 import joblib
 import numpy as np
 import pytest
+from sklearn.calibration import CalibratedClassifierCV
+from sklearn.compose import ColumnTransformer
 from sklearn.datasets import load_breast_cancer, load_diabetes, load_iris
-from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestRegressor
+from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier, RandomForestRegressor
 from sklearn.linear_model import LinearRegression, LogisticRegression
+from sklearn.naive_bayes import GaussianNB
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import FunctionTransformer, StandardScaler
+from sklearn.preprocessing import FunctionTransformer, MinMaxScaler, StandardScaler
 from sklearn.svm import SVC, LinearSVC
 
 from scoring.classifier import Classifier
@@ -18,6 +21,7 @@ from scoring.telemetry import Sender
 from training.__main__ import main
 from training.errors import ExportError
 from training.estimator import export_estimator
+from training.estimator_rows import made_up
 
 IRIS = load_iris()
 CANCER = load_breast_cancer()
@@ -128,6 +132,105 @@ def test_a_model_that_float32_is_not_enough_for_is_refused() -> None:
         estimator = SVC(kernel="linear").fit(CANCER.data, CANCER.target)
     with pytest.raises(ExportError, match="scale its columns first"):
         export_estimator("x", estimator, names(CANCER), rows=CANCER.data)
+
+
+COUNTER = 5e7 + np.round(np.random.default_rng(0).uniform(0, 400, 3000))
+
+
+def by_counter() -> HistGradientBoostingClassifier:
+    """A model that tells counts of fifty millions apart by 25."""
+    rows = np.column_stack([COUNTER, np.random.default_rng(1).normal(20, 3, len(COUNTER))])
+    return HistGradientBoostingClassifier(random_state=0).fit(rows, np.where((COUNTER - 5e7) % 50 > 24, "worn", "fine"))
+
+
+@pytest.mark.parametrize("given", [True, False], ids=["sample", "made up"])
+def test_a_column_with_more_digits_than_float32_is_named_with_or_without_a_sample(given) -> None:
+    rows = np.column_stack([COUNTER[:500], np.full(500, 20.0)]) if given else None
+    with pytest.raises(ExportError, match=r"counter goes up to 5.*e\+07, where float32 has steps of 4.*subtract"):
+        export_estimator("x", by_counter(), ["counter", "temperature"], rows=rows)
+
+
+def calibrated(inner) -> CalibratedClassifierCV:
+    rows = np.random.default_rng(0).normal(size=(300, 2))
+    return CalibratedClassifierCV(make_pipeline(StandardScaler(), inner)).fit(rows, rows[:, 0] > 0)
+
+
+def test_a_converter_that_makes_something_else_of_a_model_is_told_from_rounding() -> None:
+    with pytest.raises(ExportError, match="makes something else of CalibratedClassifierCV over LogisticRegression"):
+        export_estimator("x", calibrated(LogisticRegression()), ["a", "b"])
+
+
+def test_a_model_whose_converter_fails_is_refused_in_one_line(tmp_path, capsys) -> None:
+    joblib.dump(calibrated(LinearSVC()), tmp_path / "svc.joblib")
+    assert main(["export", str(tmp_path / "svc.joblib"), "--fields", "a,b"]) == 2
+    *_, last = capsys.readouterr().err.splitlines()
+    assert last.startswith("error: skl2onnx cannot convert CalibratedClassifierCV over LinearSVC")
+
+
+def test_scaling_is_not_advised_where_columns_are_scaled() -> None:
+    rows = np.random.default_rng(0).normal(size=(400, 2))
+    wild = make_pipeline(StandardScaler(), SVC(kernel="poly", degree=9, C=1e9, coef0=50.0, max_iter=20_000))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        wild.fit(rows, np.sin(9 * rows[:, 0]) > 0)
+    with pytest.raises(ExportError, match="its columns are scaled already, so choose a smoother estimator"):
+        export_estimator("x", wild, ["a", "b"], rows=rows)
+
+
+@pytest.mark.parametrize(
+    "estimator",
+    [
+        HistGradientBoostingClassifier(max_iter=5),
+        RandomForestClassifier(5, random_state=0),
+        make_pipeline(StandardScaler(), HistGradientBoostingClassifier(max_iter=5)),
+        make_pipeline(
+            ColumnTransformer([("scaled", StandardScaler(), [0, 2])], remainder="passthrough"),
+            HistGradientBoostingClassifier(max_iter=5),
+        ),
+        make_pipeline(MinMaxScaler(), LogisticRegression()),
+        make_pipeline(StandardScaler(), SVC(break_ties=True)),
+        GaussianNB(),
+    ],
+    ids=["boosting", "forest", "scaled boosting", "columns apart", "ends", "SVC", "means"],
+)
+def test_made_up_rows_reach_what_a_model_knows(estimator) -> None:
+    data = IRIS.data * 100 + 3_000
+    estimator.fit(data, IRIS.target)
+    rows = made_up(estimator, 600, 4)
+    assert rows.shape == (600, 4)
+    labels, counts = np.unique(estimator.predict(rows), return_counts=True)
+    assert labels.tolist() == [0, 1, 2]
+    assert counts.min() > 20
+    np.testing.assert_array_equal(rows, made_up(estimator, 600, 4))
+
+
+def test_made_up_rows_fall_between_all_neighbouring_thresholds() -> None:
+    estimator = by_counter()
+    trees = [tree.nodes for stage in estimator._predictors for tree in stage]
+    thresholds = np.unique(np.concatenate([each["num_threshold"][each["is_leaf"] == 0] for each in trees]))
+    rows = made_up(estimator, 5_000, 2)[:, 0]
+    edges = thresholds[thresholds > 1e6]
+    reached = np.unique(np.searchsorted(edges, rows))
+    assert len(reached) == len(edges) + 1
+
+
+def test_a_warning_tells_where_answers_hardly_vary(tmp_path, capsys) -> None:
+    estimator = LogisticRegression(max_iter=500).fit(IRIS.data, IRIS.target)
+    joblib.dump(estimator, tmp_path / "iris.joblib")
+    (tmp_path / "rows.csv").write_text(",".join(names(IRIS)) + "\n" + "5.1,3.5,1.4,0.2\n5.0,3.4,1.4,0.2\n" * 5)
+    given = ["export", str(tmp_path / "iris.joblib"), "--fields", ",".join(names(IRIS))]
+    assert main([*given, "--sample", str(tmp_path / "rows.csv")]) == 0
+    assert "warning: the sample's rows all get the same class" in capsys.readouterr().err
+    assert main(given) == 0
+    assert "warning:" not in capsys.readouterr().err
+
+
+def test_golden_rows_prove_a_file_of_another_estimator_too() -> None:
+    boosting = HistGradientBoostingClassifier(max_iter=20).fit(IRIS.data, IRIS.target)
+    proof = export_estimator("x", boosting, names(IRIS), rows=IRIS.data).proof
+    assert proof.served == []
+    assert proof.refused == proof.changes >= 4
+    assert proof.windows > 40
 
 
 def test_a_file_that_holds_no_model_is_refused(tmp_path, capsys) -> None:

@@ -159,7 +159,11 @@ class Classifier:
 
     def batch(self, rows: int) -> Batch:
         """An empty batch with room for so many rows."""
-        return Batch(np.empty((rows, self.history.window, self.history.width), dtype=np.float32))
+        return Batch(self.room(rows))
+
+    def room(self, rows: int) -> FloatArray:
+        """Room for so many windows, float32 [rows, W, fields]."""
+        return np.empty((rows, self.history.window, self.history.width), dtype=np.float32)
 
     def gather(self, items: Sequence[Item]) -> Batch:
         """Take records in, in their order, and make the windows that the model is to see."""
@@ -171,27 +175,23 @@ class Classifier:
         """Ask the model; any thread may, since the histories have no part in it."""
         outputs = self.model.predict(batch.windows)
         absent = batch.absent
+        packed = outputs.packed(absent)
         if batch.repeats:
-            packed = outputs.packed(absent)
             batch.repeat(packed)
             outputs, absent = outputs.unpacked(packed)
-        finite = outputs.finite
-        unanswered = {} if finite.all() else {row: batch.unanswered(row) for row in np.flatnonzero(~finite).tolist()}
+        finite = np.isfinite(packed)
+        unanswered = {}
+        if not finite.all():
+            unanswered = {row: batch.unanswered(row) for row in np.flatnonzero(~finite.all(axis=1)).tolist()}
         refused = {**unanswered, **batch.refused}
         labels = outputs.labels(self.model.signature.classes)
-        return Predictions(self.model, batch.engines, batch.cycles, refused, absent, outputs, labels)
+        return Predictions(self.model, batch.engines, batch.cycles, refused, absent, outputs, labels, packed)
 
-    def remember(self, batch: Batch, predictions: Predictions) -> FloatArray:
-        """Remember what was answered to the records of a batch, so that the same reading gets the same answer.
-
-        Returns:
-            float32 [rows, numbers of an answer], what is remembered of each; NaN where there is no answer.
-        """
-        packed = predictions.packed
+    def remember(self, batch: Batch, predictions: Predictions) -> None:
+        """Remember what was answered to the records of a batch, so that the same reading gets the same answer."""
         for row in batch.changes:
-            if row not in batch.refused:
-                self.history.remember(batch.engines[row], batch.cycles[row], packed[row])
-        return packed
+            if row not in predictions.refused:
+                self.history.remember(batch.engines[row], batch.cycles[row], predictions.packed[row])
 
     def _score(self, group: Sequence[Item]) -> Predictions:
         batch = self.gather(group)

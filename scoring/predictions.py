@@ -36,6 +36,7 @@ class Predictions:
         absent: int32 [rows], how many of each window's values were not there.
         outputs: The model's outputs, a row for each window.
         labels: The most probable class of each; None for a model without classes.
+        packed: float32 [rows, numbers of an answer], all that a prediction is made of.
     """
 
     model: Model
@@ -45,16 +46,10 @@ class Predictions:
     absent: npt.NDArray[np.int32]
     outputs: Outputs
     labels: Sequence[str | None]
+    packed: FloatArray
 
     def __len__(self) -> int:
         return len(self.engines)
-
-    @property
-    def packed(self) -> FloatArray:
-        """float32 [rows, numbers of an answer], all that a prediction is made of; NaN where there is none."""
-        packed = self.outputs.packed(self.absent)
-        packed[list(self.refused)] = np.nan
-        return packed
 
     def each(self, items: Iterable[Asked]) -> list[Answer]:
         """The answers to items, if these are what was scored, as they are worked with."""

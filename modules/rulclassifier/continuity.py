@@ -22,7 +22,7 @@ class Ticket(NamedTuple):
     Attributes:
         seq: The place of its message in the inbox.
         number: Which record of its message it is.
-        since: When it was taken, in seconds since 1970.
+        since: Since when it is held back, in seconds since 1970; 0 if it is not.
         record: The record.
     """
 
@@ -37,12 +37,12 @@ class Admission(NamedTuple):
 
     Attributes:
         admitted: What can be scored now, in order.
-        held: The record is held back.
+        held: The record, if it is held back.
         given_up: What has no successor: of those held back, or the record itself where too many are.
     """
 
     admitted: tuple[Ticket, ...] = ()
-    held: bool = False
+    held: Ticket | None = None
     given_up: tuple[Ticket, ...] = ()
 
 
@@ -78,9 +78,10 @@ class Continuity:
         """The places of the messages whose records are held back."""
         return {each.seq for each in self}
 
-    def ticket(self, seq: int, number: int, record: Telemetry) -> Ticket:
-        """A record that comes now."""
-        return Ticket(seq, number, self._clock(), record)
+    def is_next(self, record: Telemetry) -> bool:
+        """Whether a record goes on from what is known of its engine, of which nothing is held back."""
+        newest = self._history.newest(record.engine)
+        return (newest is None or record.cycle - newest <= self._jump) and record.engine not in self._held
 
     def admit(self, ticket: Ticket) -> Admission:
         """Decide on a record that comes now."""
@@ -89,21 +90,22 @@ class Continuity:
         if newest is None or cycle - newest <= self._jump:
             return Admission((ticket,))
         waiting = self._held.get(engine, [])
+        stamped = ticket._replace(since=self._clock())
         if not waiting:
-            self._held[engine] = [ticket]
-            return Admission(held=True)
+            self._held[engine] = [stamped]
+            return Admission(held=stamped)
         ahead = cycle - waiting[0].record.cycle
         if ahead == 0 and len(waiting) < MOST_OF_ENGINE:
-            waiting.append(ticket)
-            return Admission(held=True)
+            waiting.append(stamped)
+            return Admission(held=stamped)
         if ahead == 0:
             return Admission(given_up=(ticket,))
         if abs(ahead) <= self._jump:
             del self._held[engine]
             self.confirmed += len(waiting)
             return Admission((*waiting, ticket) if ahead > 0 else (ticket, *waiting))
-        self._held[engine] = [ticket]
-        return Admission(held=True, given_up=tuple(waiting))
+        self._held[engine] = [stamped]
+        return Admission(held=stamped, given_up=tuple(waiting))
 
     def caught_up(self, engine: str) -> tuple[Ticket, ...]:
         """What was held back of an engine and is not far ahead any more; it is held no longer."""

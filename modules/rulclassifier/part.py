@@ -18,7 +18,7 @@ from scoring.signature import FloatArray
 from scoring.telemetry import Reason, Telemetry
 
 # More may come in the step that fills a part: what was held back until then.
-ROOM = MOST_OF_ENGINE + 1
+MORE_ROWS = MOST_OF_ENGINE + 1
 
 CONFIRMED_JUMP = "confirmed_jump"
 NEW_LIFE = "new_life"
@@ -47,7 +47,12 @@ class Part:
     """Records on their way into one call of the model, and the messages that they end."""
 
     def __init__(
-        self, classifier: Classifier, continuity: Continuity, read: Callable[[int], Entry | None], rows: int
+        self,
+        classifier: Classifier,
+        continuity: Continuity,
+        read: Callable[[int], Entry | None],
+        batch: Batch,
+        rows: int,
     ) -> None:
         """Begin a part.
 
@@ -55,6 +60,7 @@ class Part:
             classifier: Scores.
             continuity: Holds records back.
             read: Reads a message that waits in the inbox for its records.
+            batch: An empty one, with room for `MORE_ROWS` more than it takes.
             rows: How many records it takes.
         """
         self.held: list[Ticket] = []
@@ -69,7 +75,7 @@ class Part:
         self._continuity = continuity
         self._read = read
         self._rows = rows
-        self._batch: Batch = classifier.batch(rows + ROOM)
+        self._batch = batch
         self._tickets: list[Ticket] = []
         self._notes: dict[int, str] = {}
         # What is to be answered, in order: a row of the batch, a record that is given up, a message at its end.
@@ -88,7 +94,7 @@ class Part:
         if isinstance(record, InvalidTelemetry):
             task.refuse(record)
         else:
-            self._admit(self._continuity.ticket(task.entry.seq, task.done, record))
+            self._admit(Ticket(task.entry.seq, task.done, 0.0, record))
         task.done += 1
 
     def end(self, task: Task) -> None:
@@ -120,10 +126,13 @@ class Part:
         return outcome
 
     def _admit(self, ticket: Ticket) -> None:
+        if self._continuity.is_next(ticket.record):
+            self._insert(ticket, is_released=False)
+            return
         admission = self._continuity.admit(ticket)
         self.give_up(admission.given_up)
-        if admission.held:
-            self.held.append(ticket)
+        if admission.held is not None:
+            self.held.append(admission.held)
         for each in admission.admitted:
             self._insert(each, is_released=each is not ticket)
         for each in self._continuity.caught_up(ticket.record.engine):
@@ -138,9 +147,9 @@ class Part:
         self._batch.add([ticket.record], self._classifier.history)
 
     def _remember(self, predictions: Predictions, scored: Sequence[Answer], outcome: Outcome) -> None:
-        packed = self._classifier.remember(self._batch, predictions)
+        self._classifier.remember(self._batch, predictions)
         for row, answer in enumerate(scored):
-            known = None if isinstance(answer, InvalidTelemetry) else packed[row]
+            known = None if isinstance(answer, InvalidTelemetry) else predictions.packed[row]
             outcome.changes += (_answered(each, known) for each in self._batch.changes[row])
 
     def _answer(self, row: int, answer: Answer, outcome: Outcome) -> None:
@@ -193,4 +202,6 @@ def _unconfirmed(record: Telemetry) -> InvalidTelemetry:
 
 def _answered(change: Change, answer: FloatArray | None) -> Change:
     """A change with what was answered to it, if that was not known when it was made."""
-    return change._replace(answer=answer) if isinstance(change, Kept) and change.answer is None else change
+    if isinstance(change, Kept) and change.answer is None:
+        return Kept(change.engine, change.cycle, change.values, answer, change.oldest)
+    return change

@@ -8,7 +8,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from modules.edge.journal import Entry, Journal, JournalBrokenError, JournalError, Outgoing, Settlement
 from modules.edge.outbox import Outbox
@@ -16,9 +16,9 @@ from modules.rulclassifier import answers
 from modules.rulclassifier.continuity import CONFIRM_SECONDS, JUMP, Continuity, Ticket
 from modules.rulclassifier.memory import Memory
 from modules.rulclassifier.meters import Meters
-from modules.rulclassifier.part import Outcome, Part
+from modules.rulclassifier.part import MORE_ROWS, Outcome, Part
 from modules.rulclassifier.task import Task
-from scoring.classifier import MAX_BATCH, Classifier
+from scoring.classifier import MAX_BATCH, Batch, Classifier
 from scoring.errors import InvalidTelemetry
 from scoring.telemetry import ENGINE, Reason, Sender, Telemetry
 
@@ -96,6 +96,8 @@ class Processor(threading.Thread):
         self._unnamed_is_device = rules.unnamed_is_device
         self._memory = Memory(journal, ",".join(signature.field_names), classifier.model.version, classifier.history)
         self._rows = max(1, min(MAX_BATCH, journal.reserve // _ANSWERS_BYTES))
+        # One for all parts, which follow each other: a new one each time would be mapped and unmapped by the system.
+        self._room = classifier.room(self._rows + MORE_ROWS)
         self._sent: list[Outgoing] = []
         self._reasons: dict[str, int] = {}
         self._stopping = threading.Event()
@@ -216,7 +218,7 @@ class Processor(threading.Thread):
         self._finish(part)
 
     def _part(self) -> Part:
-        return Part(self._classifier, self.continuity, self._journal.entry, self._rows)
+        return Part(self._classifier, self.continuity, self._journal.entry, Batch(self._room), self._rows)
 
     def _finish(self, part: Part) -> None:
         """Score a part and settle it."""
@@ -233,7 +235,8 @@ class Processor(threading.Thread):
                 progress.append((task.entry, task.progress, True))
             else:
                 done.append(task.entry)
-        done += self._no_longer_waiting(part, waiting)
+        if part.released:
+            done += self._no_longer_waiting(part, waiting)
 
         def write(connection: sqlite3.Connection) -> None:
             self._memory.write(connection, outcome.changes)
@@ -296,10 +299,9 @@ class Processor(threading.Thread):
         """
         while True:
             self._sent += self._outbox.take_acknowledged()
-            whole = replace(settlement, sent=self._sent)
             try:
-                if self._journal.has_room(whole):
-                    added = self._journal.settle(whole)
+                if self._journal.has_room(settlement):
+                    added = self._journal.settle(settlement, self._sent)
                     break
                 self.waits = True
                 self._journal.sent(self._sent)

@@ -559,11 +559,11 @@ def test_a_list_of_more_records_than_a_part_is_settled_in_parts_and_goes_on_afte
     module.take(json.dumps(records).encode())
     settle, settled = module.journal.settle, []
 
-    def killed(settlement):
+    def killed(settlement, sent=()):
         if len(settled) == 2:
             raise KeyboardInterrupt
         settled.append(settlement)
-        return settle(settlement)
+        return settle(settlement, sent)
 
     module.journal.settle = killed
     with pytest.raises(KeyboardInterrupt):
@@ -651,11 +651,11 @@ def test_dead_letters_are_told_at_the_first_and_at_each_tenfold_with_reason_and_
 def test_what_is_settled_is_counted_once_though_the_disk_refused_it_first(module) -> None:
     settle, refused = module.journal.settle, []
 
-    def refusing(settlement):
+    def refusing(settlement, sent=()):
         if len(refused) < 3:
             refused.append(settlement)
             raise JournalError("the disk is full")
-        return settle(settlement)
+        return settle(settlement, sent)
 
     module.journal.settle = refusing
     module.processor._wait = lambda seconds: None

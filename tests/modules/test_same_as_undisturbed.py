@@ -99,12 +99,12 @@ class Undisturbed(RuleBasedStateMachine):
         """The process ends before a transaction is written; all before it are."""
         settle = self.disturbed.journal.settle
 
-        def dying(settlement):
+        def dying(settlement, sent=()):
             nonlocal settlements
             if settlements == 0:
                 raise KeyboardInterrupt
             settlements -= 1
-            return settle(settlement)
+            return settle(settlement, sent)
 
         self.disturbed.journal.settle = dying
         with contextlib.suppress(KeyboardInterrupt):
@@ -115,12 +115,12 @@ class Undisturbed(RuleBasedStateMachine):
     def the_disk_refuses(self, refusals) -> None:
         settle = self.disturbed.journal.settle
 
-        def refusing(settlement):
+        def refusing(settlement, sent=()):
             nonlocal refusals
             if refusals:
                 refusals -= 1
                 raise JournalError("the disk is full")
-            return settle(settlement)
+            return settle(settlement, sent)
 
         self.disturbed.journal.settle = refusing
         self.disturbed.processor._wait = lambda seconds: None

@@ -93,20 +93,17 @@ class Settlement:
         progress: Entries that stay, with what is to be kept of them, and whether they wait to be asked for.
         answers: Messages for the outbox.
         write: Changes what the module remembers.
-        sent: Messages that go from the outbox.
     """
 
     done: Sequence[Entry] = ()
     progress: Sequence[tuple[Entry, str, bool]] = ()
     answers: Sequence[OutputMessage] = ()
     write: Callable[[sqlite3.Connection], None] | None = None
-    sent: Sequence[Outgoing] = ()
 
     @property
     def growth(self) -> int:
         """By how many bytes inbox and outbox grow."""
-        gone = sum(each.size for each in self.done) + sum(each.size for each in self.sent)
-        return sum(map(size_of, self.answers)) - gone
+        return sum(map(size_of, self.answers)) - sum(each.size for each in self.done)
 
 
 class Journal:
@@ -262,7 +259,7 @@ class Journal:
     # From one to the other
 
     def has_room(self, settlement: Settlement) -> bool:
-        """Whether a settlement keeps the journal under its limit, or nothing that it waits for could change that."""
+        """Whether a settlement keeps the journal under its limit, or nothing could change that."""
         if not self.outbox_entries:
             return True
         # Far from the limit, as almost always, no message need be measured.
@@ -270,8 +267,12 @@ class Journal:
         most = sum(len(each.body) for each in answers) + len(answers) * _MOST_BESIDE_BODY
         return self.bytes + most <= self.limit or self.bytes + settlement.growth <= self.limit
 
-    def settle(self, settlement: Settlement) -> list[Outgoing]:
+    def settle(self, settlement: Settlement, sent: Sequence[Outgoing] = ()) -> list[Outgoing]:
         """In one transaction: answers to the outbox, what the module remembers, entries and what was sent out.
+
+        Args:
+            settlement: What changes.
+            sent: Messages that edgeHub has acknowledged since.
 
         Returns:
             What the outbox has gained.
@@ -288,7 +289,7 @@ class Journal:
             )
             if settlement.write is not None:
                 settlement.write(connection)
-            self._remove(connection, settlement.sent)
+            self._remove(connection, sent)
             self.inbox_bytes -= sum(each.size for each in settlement.done)
             self._count_entries(connection, settlement)
         return added

@@ -17,14 +17,14 @@ def checksum(*columns: Column) -> int:
     return zlib.crc32(b"\0".join([each if type(each) is bytes else str(each).encode() for each in columns]))
 
 
-def checked(row: Sequence[object], kinds: Sequence[type]) -> None:
+def checked(row: Sequence[object], kinds: tuple[type, ...]) -> None:
     """Check the columns of a row, whose last one is the checksum of those before it.
 
     Raises:
         DamagedRow: A column is of another type than was written, or the checksum differs.
     """
-    for column, kind in zip(row, kinds, strict=True):
-        if type(column) is not kind:
-            raise DamagedRow(f"a column is {type(column).__name__}, {kind.__name__} was written")
+    found = tuple(map(type, row))
+    if found != kinds:
+        raise DamagedRow(f"its columns are {', '.join(each.__name__ for each in found)}")
     if checksum(*row[:-1]) != row[-1]:  # type: ignore[arg-type]
         raise DamagedRow("its checksum is another")

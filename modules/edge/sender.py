@@ -209,7 +209,7 @@ class Sender:
             await self._replace(parcel, str(error))
         except ConnectionLostError as error:
             self._break_rows()
-            is_proven = error.carried >= max(parcel.proof, PROOFS[0])
+            is_proven = error.carried > 0
             parcel.is_grave = True
             parcel.ends += 1
             parcel.in_a_row += is_proven

@@ -43,9 +43,9 @@ MAX_FIELDS = 1_000
 MAX_SIGNATURE_CHARACTERS = 1_000_000
 MAX_NAMES = 1_000
 MAX_DEPTH = 16
-# Golden windows are some dozens, each scored alone as well; those of the widest model are cut to what fits.
+# Golden windows are some dozens, each scored alone as well. One of the widest and longest model just fits.
 MAX_GOLDEN_WINDOWS = 256
-MAX_GOLDEN_BYTES = 16 * 1024 * 1024
+MAX_GOLDEN_BYTES = 4 * 1024 * 1024
 MAX_TOLERANCE = 1e-3
 """What a file allows beyond this, a device does not: a device that is off by as much computes something else."""
 # Whole numbers that float64 holds, which is more than any count or code needs.

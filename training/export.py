@@ -16,6 +16,7 @@ from scoring.modelfile import sealed
 from scoring.signature import (
     DRIFT_KEY,
     GOLDEN_KEY,
+    MAX_GOLDEN_BYTES,
     PROBABILITIES,
     RUL,
     SIGNATURE_KEY,
@@ -154,5 +155,8 @@ def verify(content: bytes, pipeline: Pipeline, windows: FloatArray) -> Verificat
 
 def _golden(pipeline: Pipeline, data: Dataset) -> Golden:
     chosen = golden_windows(pipeline, data)
+    most = MAX_GOLDEN_BYTES // chosen[0].nbytes
+    if len(chosen) > most:
+        chosen = chosen[np.linspace(0, len(chosen) - 1, most).astype(int)]
     probabilities, rul = predict(pipeline, chosen)
     return Golden(chosen, {PROBABILITIES: probabilities, RUL: rul}, GOLDEN_TOLERANCE)

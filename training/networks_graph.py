@@ -24,9 +24,9 @@ FloatArray = NDArray[np.float32]
 DoubleArray = NDArray[np.float64]
 
 DECAYED = 1e-20
-"""Weights below this are 0. A neuron that no row reaches any more, or one whose every step backwards is 0, is moved by
-weight decay alone, which halves its weights over and over, down to denormals; processors multiply those in microcode,
-up to 4.6 times as slowly for a whole call. No bit of any answer depends on them."""
+"""Weights below this are 0. Those from or to a neuron that no row of training activates have no gradient but that of
+weight decay, which shrinks them for good, down to denormals; some processors multiply these in microcode. No bit of any
+answer depends on them."""
 
 _NETWORKS = whole_numbers([0])
 

@@ -76,12 +76,13 @@ async def answered(runtime: Runtime, count: int) -> list[Received]:
         await runtime.upstream.arrived(needed)
         while not runtime.upstream.twin(source).reported.get("replay", {}).get("ended"):
             await asyncio.sleep(0.05)
+        seen = runtime.upstream.count
         messages = runtime.upstream.messages()
         missing = count - len({each.correlation_id for each in messages})
         if missing <= 0:
             return messages
-        # Not looked at before as many more are there: reading all of them holds up the hub.
-        needed = len(messages) + missing
+        # Not looked at before as many more have come: reading all of them holds up the hub.
+        needed = seen + missing
 
 
 def by_output(messages: list[Received], output: str) -> dict[str, Received]:

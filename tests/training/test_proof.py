@@ -11,7 +11,7 @@ from scoring.model import Model
 from tests.training.effects import effects
 from tests.training.test_models import MODELS, NAMES
 from training.dataset import load_test
-from training.export import GOLDEN_TOLERANCE
+from training.export import GOLDEN_TOLERANCE, export, predict_by_graph
 from training.proof import prove
 from training.shipping import FLEET, SUBSETS
 
@@ -90,3 +90,31 @@ def test_a_graph_speaks_for_itself(path: Path) -> None:
         "Probabilities of the RUL classes F25",
         "Low",
     ]
+
+
+@pytest.mark.parametrize("path", sorted(MODELS.glob("*.onnx")), ids=lambda path: path.stem)
+def test_no_sum_of_leaves_is_rounded_in_float32(path: Path) -> None:
+    ensembles = [node for node in onnx.load(path).graph.node if node.op_type == "TreeEnsembleRegressor"]
+    assert len(ensembles) == 2
+    for node in ensembles:
+        held = {each.name: each for each in node.attribute}
+        leaves = np.array(held["target_weights"].floats)
+        trees, targets = np.array(held["target_treeids"].ints), np.array(held["target_ids"].ints)
+        step = 2.0 ** next(-power for power in range(60) if not np.any(leaves * 2.0**power % 1))
+        largest = np.zeros(trees.max() + 1)
+        np.maximum.at(largest, trees, np.abs(leaves))
+        target_of = np.zeros(len(largest), dtype=int)
+        target_of[trees] = targets
+        # Whatever the order, no partial sum is beyond the sum of each tree's largest leaf.
+        assert (np.bincount(target_of, largest) / step).max() <= 2**24
+
+
+def test_weights_that_have_decayed_to_next_to_nothing_change_no_answer(
+    small_fitted, small_training, small_test, monkeypatch
+) -> None:
+    windows = small_test.windows()
+    content = export("tiny", small_fitted, small_training, {})
+    monkeypatch.setattr("training.networks_graph.DECAYED", 0.0)
+    kept = export("tiny", small_fitted, small_training, {})
+    for found, expected in zip(*(predict_by_graph(Model(each), windows) for each in (content, kept)), strict=True):
+        np.testing.assert_array_equal(found, expected)

@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 MODEL := out/benchmark/model.onnx
 
-.PHONY: setup demo test check benchmark reliability soak images image-test lock clean
+.PHONY: setup demo test check benchmark reliability soak images image-test oldest lock clean
 
 setup: .venv/ready
 
@@ -48,6 +48,13 @@ ARCH ?= amd64 arm64v8 arm32v7
 images:
 	for each in $(ARCH); do images/build.sh $$each || exit; done
 
+# The oldest onnxruntime that a device may have, beside the newest, for tests that models answer alike in it.
+oldest: out/oldest/ready
+out/oldest/ready: requirements/oldest.txt
+	$(PYTHON) -m venv out/oldest
+	out/oldest/bin/pip install --quiet --disable-pip-version-check --require-hashes --requirement $<
+	touch $@
+
 # Starts the images on the simulator's edge runtime; one that is missing fails.
 image-test: setup
 	IMAGE_ARCHITECTURES="$(ARCH)" $(BIN)/python -m pytest tests/images
@@ -71,6 +78,7 @@ lock: setup
 	$(COMPILE) --extra edge --constraint requirements/development.txt \
 		$(NOT_ON_A_DEVICE:%=--no-emit-package %) $(FROM_DEBIAN:%=--no-emit-package %) \
 		--output-file requirements/image-arm32v7.txt
+	echo onnxruntime==1.21.0 numpy==2.2.6 | tr ' ' '\n' | $(COMPILE:pyproject.toml=-) --output-file requirements/oldest.txt
 	echo cyclonedx-bom debsbom | tr ' ' '\n' | $(COMPILE:pyproject.toml=-) --output-file requirements/sbom.txt
 
 clean:

@@ -13,7 +13,7 @@ import numpy.typing as npt
 import onnxruntime
 
 from scoring.errors import ModelError, SignatureError
-from scoring.modelfile import DIGEST_KEY, ModelFile
+from scoring.modelfile import DIGEST_KEY, MAX_MODEL_BYTES, ModelFile
 from scoring.noise import without_schema_errors
 from scoring.signature import (
     GOLDEN_KEY,
@@ -130,7 +130,9 @@ class Model:
             ModelError: As the constructor, or the file cannot be read.
         """
         try:
-            content = path.read_bytes()
+            with path.open("rb") as file:
+                # One byte more shows that it is too large, without all of it in memory.
+                content = file.read(MAX_MODEL_BYTES + 1)
         except OSError as error:
             raise ModelError(f"model {path} cannot be read: {error.strerror}") from error
         return cls(content, str(path), require_digest=require_digest)

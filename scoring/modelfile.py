@@ -67,7 +67,7 @@ class ModelFile:
                 other files, or operators that are not ONNX's.
         """
         if len(content) > MAX_MODEL_BYTES:
-            raise ModelError(f"{origin} has {len(content)} bytes; at most {MAX_MODEL_BYTES} are loaded")
+            raise ModelError(f"{origin} is larger than {MAX_MODEL_BYTES} bytes, which are as many as are loaded")
         try:
             entries, domains = _read(content)
         except ValueError as error:

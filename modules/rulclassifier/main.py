@@ -102,10 +102,11 @@ async def _load(load: Callable[[], Model], stop: asyncio.Event, watchdog: Watchd
     model = await unless(stop, load)
     if model is not None:
         log.info(
-            "model %s, version %s, reproduces its golden windows to %.1g",
+            "model %s, version %s, reproduces its golden windows to %.1g; digest of its outputs %s",
             model.signature.name,
             model.version,
             model.golden_difference,
+            model.golden_digest,
         )
     return model
 

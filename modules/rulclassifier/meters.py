@@ -30,7 +30,13 @@ class Meters:
 
     def show_model(self, model: Model) -> None:
         """Show which model answers, and its classes from the start."""
-        self._metrics.info("model", "The model that answers", name=model.signature.name, version=model.version)
+        self._metrics.info(
+            "model",
+            "The model that answers, and the digest of its golden outputs as computed here",
+            name=model.signature.name,
+            version=model.version,
+            golden=model.golden_digest,
+        )
         for label in model.signature.classes:
             self.predictions(label)
 

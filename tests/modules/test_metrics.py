@@ -25,8 +25,9 @@ def test_the_model_and_the_software_are_named_with_their_versions() -> None:
     Meters(metrics).show_model(model)
     text = metrics.exposition().decode()
     module = f'{WHOSE}module_name="rulclassifier"'
-    named = f'name="{model.signature.name}",version="{model.version}"'
-    assert f"rulclassifier_model_info{{{module},{named}}} 1.0" in text
+    (told,) = [line for line in text.splitlines() if line.startswith("rulclassifier_model_info{")]
+    for name, value in (("name", model.signature.name), ("version", model.version), ("golden", model.golden_digest)):
+        assert f'{name}="{value}"' in told
     assert f'rulclassifier_build_info{{{module},version="{VERSION}"}} 1.0' in text
 
 

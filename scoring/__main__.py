@@ -20,19 +20,22 @@ _COMMANDS = {
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a command; 0 if it did what was asked, 2 if it could not, with one line on stderr that says why."""
+    """Run a command; 0 if it did what was asked, 2 if it could not, with one line on stderr that says why.
+
+    3 tells that it did, but that more was refused than may be.
+    """
     given = list(sys.argv[1:] if arguments is None else arguments)
     logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s", level=logging.INFO)
     try:
         options = _parser(given[0] if given else "").parse_args(given)
-        options.command(options)
+        status: int | None = options.command(options)
     except KeyboardInterrupt:
         note("stopped")
         return 130
     except (ScoringError, OSError) as error:
         note(f"error: {error}")
         return 2
-    return 0
+    return status or 0
 
 
 def _parser(chosen: str) -> argparse.ArgumentParser:

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scoring.errors import CmapssError
+from scoring.telemetry import BYTE_ORDER_MARK
 
 COLUMNS = 26
 _GZIP_LEVEL = 6
@@ -115,6 +116,7 @@ def _read_text(path: Path) -> str:
             content = gzip.decompress(content)
     except (OSError, EOFError, zlib.error) as error:
         raise CmapssError(f"{path}: cannot be read: {error}") from error
+    content = content.removeprefix(BYTE_ORDER_MARK)
     try:
         return content.decode("ascii")
     except UnicodeDecodeError as error:

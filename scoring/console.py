@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import TypeVar
 
 from scoring.history import DEFAULT_ENGINES
@@ -36,6 +36,16 @@ def add_engine_options(parser: argparse.ArgumentParser) -> None:
         default=DEFAULT_ENGINES,
         help=f"how many are remembered, the least recently seen goes first; default {DEFAULT_ENGINES}",
     )
+
+
+REFUSED = 3
+"""What a command ends with that refused all it was given, or more than was allowed."""
+
+
+def note_empty(empty: Collection[str], files: int) -> None:
+    """Say how many files hold no message, if any does."""
+    if empty:
+        note(f"{len(empty):,} of {files:,} files hold no message, such as {next(iter(empty))}")
 
 
 def say(text: str) -> None:

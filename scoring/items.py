@@ -49,7 +49,8 @@ class ItemParser:
         """
         self.field_names = signature.field_names
         """The model's fields, in order."""
-        self._sender = Sender(engine, is_module=True)
+        self.sender = Sender(engine, is_module=True)
+        """Who sent what comes without a sender."""
         self._cycle = self.field_names.index(signature.cycle) if signature.cycle else None
         self._records = TelemetryParser(signature.field_names, signature.cycle)
         self._several = RowsParser(signature)
@@ -100,7 +101,7 @@ class ItemParser:
         Raises:
             InvalidTelemetry: It cannot be scored.
         """
-        sender = sender or self._sender
+        sender = sender or self.sender
         if isinstance(candidate, dict) and ROWS in candidate and not self._rows_is_a_field:
             return self._several.check(candidate)
         if self._cycle is None:
@@ -145,7 +146,7 @@ class ItemParser:
             good &= are_cycles(cycles)
         with np.errstate(over="ignore", invalid="ignore"):
             records = zip(good.tolist(), values.astype(np.float32), cycles.astype(np.int64).tolist(), strict=True)
-        senders = senders or repeat(self._sender, len(named))
+        senders = senders or repeat(self.sender, len(named))
         engines = [self._engine(name, sender) for name, sender in zip(named, senders, strict=True)]
         known = {name for name in set(engines) if name is not None and (not name or is_engine_id(name))}
         return [

@@ -60,6 +60,12 @@ MAX_NAMES = 2_000
 # A cycle is one flight: a million of them is 100 years of 27 a day, and float32 still counts exactly.
 MAX_CYCLE = 1_000_000
 LARGEST = float(np.finfo(np.float32).max)
+BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+"""What some programs put before a text in UTF-8."""
+# Those of UTF-16, and of UTF-32, which begins alike.
+_FOREIGN_MARKS = (b"\xff\xfe", b"\xfe\xff", b"\x00\x00\xfe\xff")
+# Below this each whole number is a float of its own.
+_DISTINCT = 2**53
 
 ENGINE_ID = r"[A-Za-z0-9\-.+%_#*?!(),:=@$']{1,128}"
 """What IoT Hub admits as a device id, as a regular expression."""
@@ -230,13 +236,20 @@ def decode(body: bytes) -> Any:  # noqa: ANN401 - any JSON
         InvalidTelemetry: It is not UTF-8, not JSON, nested too deep or too complex, or an object names a field twice.
     """
     try:
-        return _DECODER.decode(body.decode("utf-8"))
+        return _DECODER.decode(body.removeprefix(BYTE_ORDER_MARK).decode("utf-8"))
     except UnicodeDecodeError as error:
+        if is_foreign(body):
+            raise InvalidTelemetry(Reason.NOT_UTF8, "the body is UTF-16 or UTF-32; send UTF-8") from error
         raise InvalidTelemetry(Reason.NOT_UTF8, f"byte {error.start} of the body is not UTF-8") from error
     except RecursionError as error:
         raise InvalidTelemetry(Reason.TOO_DEEP, "the body is nested too deep to be telemetry") from error
     except ValueError as error:
         raise InvalidTelemetry(Reason.NOT_JSON, f"the body is not JSON: {error}") from error
+
+
+def is_foreign(text: bytes) -> bool:
+    """Whether a text begins as one in UTF-16 or UTF-32 does."""
+    return text.startswith(_FOREIGN_MARKS)
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -279,7 +292,7 @@ def _absent_or_raise(record: dict[str, Any], name: str) -> float:
 
 
 def engine_of(record: dict[str, Any], sender: Sender) -> str:
-    """The engine that a record is of: the one that it names, or its sender.
+    """The engine that a record is of: the one that it names, or its sender; a whole number is its digits.
 
     Raises:
         InvalidTelemetry: The name cannot be a device id, or the sender may not speak for it.
@@ -291,10 +304,17 @@ def engine_of(record: dict[str, Any], sender: Sender) -> str:
             f"neither the field nor the message's property {ENGINE} names the engine; a module has to",
             ENGINE,
         )
-    if not isinstance(engine, str) or not is_engine_id(engine):
+    if type(engine) is int or (type(engine) is float and abs(engine) < _DISTINCT and engine.is_integer()):
+        engine = str(int(engine))
+    if not isinstance(engine, str):
+        told = "" if isinstance(engine, list | dict) else f" {str(engine)[:40]!r}"
+        raise InvalidTelemetry(
+            Reason.ENGINE_ID, f"the engine id{told} is {kind(engine)}, expected text or a whole number", ENGINE
+        )
+    if not is_engine_id(engine):
         raise InvalidTelemetry(
             Reason.ENGINE_ID,
-            f"the engine id {str(engine)[:40]!r} does not have the form of an IoT Hub device id",
+            f"the engine id {engine[:40]!r} does not have the form of an IoT Hub device id",
             ENGINE,
         )
     if engine != sender.device and not sender.is_module:

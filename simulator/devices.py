@@ -87,7 +87,7 @@ def _enough(found: list[Any], count: int, where: str) -> list[Any]:
 
 def listed(path: Path, count: int | None) -> list[str]:
     """Connection strings, one a line; blank lines and comments are skipped."""
-    lines = [line.strip() for line in path.read_text(encoding="utf-8").splitlines()]
+    lines = [line.strip() for line in path.read_text(encoding="utf-8-sig").splitlines()]
     found = [line for line in lines if line and not line.startswith("#")]
     return found if count is None else _enough(found, count, str(path))
 

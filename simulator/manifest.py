@@ -23,7 +23,7 @@ MODULE_NAME = re.compile(r"MODULES\.([^.]+)(?:\.([^.]+))?")
 def read_json(path: Path) -> dict[str, Any]:
     """Read a JSON object from a file; an error names the file and the place."""
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = json.loads(path.read_text(encoding="utf-8-sig"))
     except OSError as error:
         message = f"cannot read {path}: {error.strerror}"
         raise ManifestError(message) from error
@@ -41,7 +41,7 @@ def environment_file(path: Path) -> dict[str, str]:
     values: dict[str, str] = {}
     if not path.exists():
         return values
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
+    for number, line in enumerate(path.read_text(encoding="utf-8-sig").splitlines(), start=1):
         stripped = line.strip().removeprefix("export ")
         if not stripped or stripped.startswith("#"):
             continue

@@ -133,8 +133,12 @@ def read_rows(path: Path, fields: Sequence[str]) -> Rows:
         ExportError: It cannot be read, or lacks a field, or a value is no number.
     """
     try:
-        with path.open(newline="", encoding="utf-8") as file:
-            found = [[float(row[name]) for name in fields] for row in csv.DictReader(file)]
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            rows = csv.DictReader(file)
+            twice = [name for name in fields if list(rows.fieldnames or ()).count(name) > 1]
+            if twice:
+                raise ExportError(f"{path} has the column {twice[0]} twice; leave one of them")
+            found = [[float(row[name]) for name in fields] for row in rows]
     except (OSError, KeyError, TypeError, ValueError) as error:
         raise ExportError(f"{path} cannot be used as a sample of {', '.join(fields)}: {error!r}") from error
     if not found:

@@ -29,7 +29,7 @@ def load_table(path: Path, task: Task) -> Dataset:
         DataError: The file cannot be read, lacks a column, or a row is not as it should be.
     """
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(f"{path} cannot be read: {error}; give another file by --data and --subset") from error
     rows = csv.reader(text.splitlines())
@@ -37,6 +37,9 @@ def load_table(path: Path, task: Task) -> Dataset:
     absent = [name for name in (task.machine, *task.field_names) if name not in header]
     if absent:
         raise DataError(f"{path}, line 1: expected a column {absent[0]!r}, found {', '.join(header) or 'nothing'}")
+    twice = [name for name in (task.machine, *task.field_names, AFTER_LAST) if header.count(name) > 1]
+    if twice:
+        raise DataError(f"{path}, line 1: the column {twice[0]!r} stands there twice; leave one of them")
     columns = [header.index(name) for name in task.field_names]
     machine, left = header.index(task.machine), header.index(AFTER_LAST) if AFTER_LAST in header else None
     names: list[str] = []

@@ -79,7 +79,7 @@ def read_task(path: Path) -> Task:
         LabelError: Class edges or names contradict each other.
     """
     try:
-        raw = tomllib.loads(path.read_text(encoding="utf-8"))
+        raw = tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except OSError as error:
         raise TaskError(f"task {path} cannot be read: {error.strerror}; give another file by --task") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:

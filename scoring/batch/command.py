@@ -14,9 +14,9 @@ import numpy as np
 from scoring.batch.calls import Calls, Numbered
 from scoring.batch.entry import GROUP
 from scoring.batch.inputs import Inputs
-from scoring.batch.job import PART_ENTRIES, Job
+from scoring.batch.job import PART_ENTRIES, Job, Outcome
 from scoring.classifier import Classifier
-from scoring.console import add_engine_options, note, say
+from scoring.console import REFUSED, add_engine_options, note, note_empty, number, say
 from scoring.errors import InvalidTelemetry
 from scoring.items import ItemParser
 from scoring.model import Model
@@ -35,10 +35,20 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("output", help="the file to write: .csv, .ndjson or .parquet")
     parser.add_argument("--model", type=Path, required=True, help="the ONNX file")
     add_engine_options(parser)
+    parser.add_argument(
+        "--most-refused",
+        type=number(float, 0.0, 1.0),
+        default=1.0,
+        metavar="SHARE",
+        help=f"end with {REFUSED} if a larger share of the messages could not be scored, 0 to 1; by default, if all",
+    )
 
 
-def run(options: argparse.Namespace) -> None:
+def run(options: argparse.Namespace) -> int:
     """Score files.
+
+    Returns:
+        0, or 3 where nothing was scored, or more was refused than may be.
 
     Raises:
         ScoringError: The model, the engine's name or a file cannot be used.
@@ -77,10 +87,21 @@ def run(options: argparse.Namespace) -> None:
                 break
             if part >= done:
                 calls.end_part(part)
-    scored, dead = job.finish()
-    say(f"{scored:,} scored in {progress.seconds:.1f} s ({progress.rate:,.0f} messages/s), written to {options.output}")
-    if dead:
-        say(f"{dead:,} could not be scored, see {job.dead_letters_path}")
+    outcome = job.finish()
+    note_empty(inputs.empty, len(inputs.files))
+    rate = f"{progress.rate:,.0f} messages/s"
+    say(f"{outcome.scored:,} scored in {progress.seconds:.1f} s ({rate}), written to {options.output}")
+    if outcome.refused:
+        say(_told(outcome, job.dead_letters_path))
+    all_refused = bool(outcome.refused) and not outcome.scored
+    return REFUSED if all_refused or outcome.share > options.most_refused else 0
+
+
+def _told(outcome: Outcome, where: str) -> str:
+    """What is said of messages that could not be scored."""
+    (reason, count), *others = outcome.refused.most_common()
+    most = f"{count:,} of them {reason}" if others else f"all of them {reason}"
+    return f"{outcome.refused.total():,} could not be scored ({outcome.share:.1%}), {most}; see {where}"
 
 
 def _remember(classifier: Classifier, chunk: Sequence[Numbered]) -> None:

@@ -17,6 +17,12 @@ class BatchError(ScoringError):
     """Files cannot be scored: one cannot be read or written, or lacks what the model needs."""
 
 
+def in_one_line(error: BaseException) -> str:
+    """What an error says, on one line; its kind where it says nothing, or nothing but a value."""
+    told = " ".join(str(error).split())
+    return told if isinstance(error, OSError | ValueError) and told else f"{type(error).__name__} {told}".rstrip()
+
+
 @dataclass(frozen=True, slots=True)
 class Entry:
     """One message of a file.

@@ -77,7 +77,7 @@ def reader(path: str) -> Reader:
     match _suffix(path):
         case ".csv":
             return read_csv
-        case ".ndjson" | ".jsonl":
+        case ".ndjson" | ".jsonl" | ".json":
             return read_ndjson
         case ".txt":
             return read_cmapss
@@ -85,7 +85,9 @@ def reader(path: str) -> Reader:
             return _imported("parquet").read_parquet  # type: ignore[no-any-return]
         case ".avro":
             return _imported("capture").read_capture  # type: ignore[no-any-return]
-    raise BatchError(f"{path}: expected a name that ends in .csv, .ndjson, .jsonl, .parquet, .avro or .txt (C-MAPSS)")
+    raise BatchError(
+        f"{path}: expected a name that ends in .csv, .ndjson, .jsonl, .json, .parquet, .avro or .txt (C-MAPSS)"
+    )
 
 
 def sink(path: str) -> Callable[[BinaryIO, Mapping[str, Any]], Sink]:

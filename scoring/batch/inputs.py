@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import lzma
+import zlib
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import fsspec
 
-from scoring.batch.entry import BatchError, Entry
+from scoring.batch.entry import BatchError, Entry, in_one_line
 from scoring.batch.formats import reader
 from scoring.items import ItemParser
 
+# What a file that cannot be read, or cannot be inflated, leads to.
+_UNREADABLE = (OSError, EOFError, zlib.error, lzma.LZMAError)
 # A capture's folder has a file for each minute; a million are two years.
 _MAX_FILES = 1_000_000
 
@@ -32,7 +36,12 @@ class Input:
 
 
 class Inputs:
-    """Files in the order of their names: one, all that a pattern names, or all below a folder."""
+    """Files in the order of their names: one, all that a pattern names, or all below a folder.
+
+    Attributes:
+        files: The files.
+        empty: The paths of those that have been read and hold no message, as keys.
+    """
 
     def __init__(self, url: str) -> None:
         """Find the files.
@@ -45,8 +54,9 @@ class Inputs:
             found = self._files.expand_path(path, recursive=True) if "*" in path or self._files.isdir(path) else [path]
             details = [self._files.info(each) for each in sorted(found)]
         except (OSError, ValueError, ImportError) as error:
-            raise BatchError(f"{url} cannot be read: {error or type(error).__name__}") from error
+            raise BatchError(f"{url} cannot be read: {in_one_line(error)}") from error
         self.files = [_input(each) for each in details if each["type"] == "file"][:_MAX_FILES]
+        self.empty: dict[str, None] = {}
         if not self.files:
             raise BatchError(f"{url} names no file")
         for each in self.files:
@@ -63,12 +73,23 @@ class Inputs:
             BatchError: A file cannot be read.
         """
         for each in self.files:
+            entry = None
             try:
-                with self._files.open(each.path, "rb", compression="infer") as file:
+                with self._open(each.path) as file:
                     for entry in reader(each.path)(file, parser):
                         yield each.path, entry
-            except (OSError, EOFError, BatchError) as error:
+            except _UNREADABLE as error:
+                raise BatchError(f"{each.path} cannot be read: {in_one_line(error)}") from error
+            except BatchError as error:
                 raise BatchError(f"{each.path}: {error}") from error
+            if entry is None:
+                self.empty[each.path] = None
+
+    def _open(self, path: str) -> Any:  # noqa: ANN401 - fsspec has no types
+        try:
+            return self._files.open(path, "rb", compression="infer")
+        except (ValueError, ImportError) as error:
+            raise BatchError(f"it cannot be inflated: {in_one_line(error)}") from error
 
 
 def _input(details: dict[str, Any]) -> Input:

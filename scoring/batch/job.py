@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import base64
 import json
+from collections import Counter
+from dataclasses import dataclass
 from typing import Any
 
 import fsspec
@@ -21,6 +23,25 @@ from scoring.errors import InvalidTelemetry
 PART_ENTRIES = 8_192
 # Enough to see what it was; the whole message still stands in its file.
 _ORIGINAL_CHARACTERS = 4_096
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What has come of a run's messages.
+
+    Attributes:
+        scored: How many predictions there are.
+        refused: How many dead letters, by reason.
+    """
+
+    scored: int
+    refused: Counter[str]
+
+    @property
+    def share(self) -> float:
+        """The share of what was refused, 0 to 1; 0 where nothing was given."""
+        refused = self.refused.total()
+        return refused / (self.scored + refused) if refused else 0.0
 
 
 class Job:
@@ -72,12 +93,8 @@ class Job:
         self._put(self._part(number), predictions)
         self.done = number + 1
 
-    def finish(self) -> tuple[int, int]:
-        """Make the output, and the file of dead letters if there are any, of the parts.
-
-        Returns:
-            How many predictions and dead letters there are.
-        """
+    def finish(self) -> Outcome:
+        """Make the output, and the file of dead letters if there are any, of the parts."""
         unfinished = f"{self._folder}/output"
         scored = 0
         with self._files.open(unfinished, "wb", compression=_compression(self._path)) as file:
@@ -87,18 +104,18 @@ class Job:
                 output.write(lines)
                 scored += lines.count(b"\n")
             output.close()
-        dead = 0
+        refused: Counter[str] = Counter()
         letters = f"{self._folder}/letters"
         with self._files.open(letters, "wb") as file:
             for number in range(self.done):
                 content = self._files.cat_file(self._part(number, ".dead"))
-                dead += content.count(b"\n")
+                refused.update(json.loads(line)["Reason"] for line in content.splitlines())
                 file.write(content)
-        if dead:
+        if refused:
             self._files.mv(letters, self.dead_letters_path)
         self._files.mv(unfinished, self._path)
         self._files.rm(self._folder, recursive=True)
-        return scored, dead
+        return Outcome(scored, refused)
 
     def _part(self, number: int, kind: str = "") -> str:
         return f"{self._folder}/{number:08}{kind}.ndjson"

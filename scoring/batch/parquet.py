@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import math
 from collections.abc import Iterator, Mapping
@@ -12,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from scoring.batch.entry import BatchError, Entry
+from scoring.batch.entry import BatchError, Entry, in_one_line
 from scoring.batch.text import require_columns
 from scoring.items import Item, ItemParser
 from scoring.telemetry import ENGINE
@@ -28,21 +29,14 @@ def read_parquet(file: BinaryIO, parser: ItemParser) -> Iterator[Entry]:
     """Records from the columns named as the fields; null and NaN are values that are absent.
 
     Raises:
-        BatchError: The file is not Parquet, or lacks a column.
+        BatchError: The file is not Parquet, or lacks a column or has it twice.
     """
-    try:
-        table = pq.ParquetFile(file)
-        found = list(table.schema_arrow.names)
-        require_columns(found, parser)
-        wanted = [*parser.field_names, *([ENGINE] if ENGINE in found else [])]
-        number = 0
-        for batch in table.iter_batches(batch_size=_ROWS, columns=wanted):
-            for row, item in enumerate(_known(batch, parser)):
-                number += 1
-                original = partial(_row, batch, row)
-                yield Entry(number, [item] if item else parser.check_each([_record(original())]), original)
-    except pa.ArrowException as error:
-        raise BatchError(f"it is no readable Parquet file: {error}") from error
+    number = 0
+    for batch in _batches(file, parser):
+        for row, item in enumerate(_known(batch, parser)):
+            number += 1
+            original = partial(_row, batch, row)
+            yield Entry(number, [item] if item else parser.check_each([_record(original())]), original)
 
 
 class ParquetSink:
@@ -63,10 +57,31 @@ class ParquetSink:
         self._writer.close()
 
 
+def _batches(file: BinaryIO, parser: ItemParser) -> Iterator[Any]:
+    """The file's rows, some at a time; none of a file without a byte."""
+    if not file.seek(0, io.SEEK_END):
+        return
+    try:
+        table = pq.ParquetFile(file)
+        found = list(table.schema_arrow.names)
+        require_columns(found, parser)
+        wanted = [*parser.field_names, *([ENGINE] if ENGINE in found else [])]
+        for batch in table.iter_batches(batch_size=_ROWS, columns=wanted):
+            # Damaged bytes may be no text, which would be noticed where it is too late to say so.
+            batch.validate(full=True)
+            yield batch
+    except BatchError:
+        raise
+    # Of damaged bytes pyarrow makes whatever they lead to; no list of its errors is complete.
+    except Exception as error:
+        raise BatchError(f"it is no readable Parquet file: {in_one_line(error)}") from error
+
+
 def _known(batch: Any, parser: ItemParser) -> list[Item | None]:  # noqa: ANN401 - pyarrow has no types
     """The items of a table's rows; None where a closer look is due."""
     columns = [batch.column(name) for name in parser.field_names]
     engines = batch.column(ENGINE).to_pylist() if ENGINE in batch.schema.names else [None] * len(batch)
+    engines = [str(each) if type(each) is int else each for each in engines]
     if (
         ENGINE in parser.field_names
         or not all(pa.types.is_integer(each.type) or each.type in _FLOATS for each in columns)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import itertools
 import json
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from scoring.batch.inputs import Inputs
 from scoring.classifier import MAX_BATCH, Classifier
 from scoring.comparison.differences import Differences, Pair
 from scoring.comparison.table import table
-from scoring.console import number, say
+from scoring.console import REFUSED, note, note_empty, number, say
 from scoring.errors import InvalidTelemetry
 from scoring.history import DEFAULT_ENGINES
 from scoring.items import ItemParser
@@ -34,8 +35,11 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="write JSON instead of a table")
 
 
-def run(options: argparse.Namespace) -> None:
+def run(options: argparse.Namespace) -> int:
     """Compare two models.
+
+    Returns:
+        0, or 3 where neither could score anything of what there was.
 
     Raises:
         ScoringError: A model, the engine's name or a file cannot be used.
@@ -46,6 +50,7 @@ def run(options: argparse.Namespace) -> None:
     inputs = Inputs(options.data)
     answers = [_answers(model, inputs, options.engine, options.engines) for model in (first, second)]
     differences = Differences(first.signature.classes)
+    refused: Counter[str] = Counter()
     for (place, one), (_, other) in zip(*answers, strict=True):
         if isinstance(one, Prediction) and isinstance(other, Prediction):
             differences.add(Pair(place, one, other))
@@ -53,6 +58,9 @@ def run(options: argparse.Namespace) -> None:
             differences.unscored["A"] += 1
         elif isinstance(other, Prediction):
             differences.unscored["B"] += 1
+        else:
+            refused[str(one.reason)] += 1
+    note_empty(inputs.empty, len(inputs.files))
     if options.json:
         models = {
             letter: {"name": each.signature.name, "version": each.version}
@@ -61,6 +69,10 @@ def run(options: argparse.Namespace) -> None:
         say(json.dumps({"models": models, **differences.record()}, indent=2))
     else:
         say(table(first, second, differences))
+    if refused:
+        ((reason, count),) = refused.most_common(1)
+        note(f"{refused.total():,} could be scored by neither, {count:,} of them {reason}")
+    return REFUSED if refused and not differences.rows and not differences.unscored else 0
 
 
 def _answers(

@@ -49,7 +49,7 @@ class Keys:
         keys = [key.strip() for key in listed.split(",") if key.strip()]
         if path is not None:
             try:
-                found = [line.strip() for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+                found = [line.strip() for line in path.read_text(encoding="utf-8-sig").splitlines() if line.strip()]
             except (OSError, UnicodeDecodeError) as error:
                 raise KeysError(f"the file of keys {path} cannot be read: {error}") from error
             if not found:

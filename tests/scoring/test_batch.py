@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import nullcontext
 from pathlib import Path
 
 import fsspec
@@ -189,8 +190,29 @@ def test_the_engine_of_records_that_name_none_can_be_given(tmp_path, model_path)
     given = files.write_ndjson(tmp_path / "t.ndjson", [record(1), record(2)])
     assert score(model_path, given, tmp_path / "p.ndjson", "--engine", "Client_009") == 0
     assert [each["ConnectionDeviceId"] for each in lines(tmp_path / "p.ndjson")] == ["Client_009"] * 2
-    assert score(model_path, given, tmp_path / "q.ndjson") == 0
+    assert score(model_path, given, tmp_path / "q.ndjson") == 3
     assert {each["Field"] for each in lines(tmp_path / "q.ndjson.deadletter.ndjson")} == {"ConnectionDeviceId"}
+
+
+def test_a_run_that_refused_all_it_was_given_ends_with_3_and_the_commonest_reason(tmp_path, model_path, capsys) -> None:
+    given = files.write_ndjson(tmp_path / "t.ndjson", [b"{", record(1), b"["])
+    assert score(model_path, given, tmp_path / "p.ndjson") == 3
+    assert lines(tmp_path / "p.ndjson") == []
+    dead = f"{tmp_path / 'p.ndjson'}.deadletter.ndjson"
+    assert f"3 could not be scored (100.0%), 2 of them not_json; see {dead}\n" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("share", "status"), [("0.24", 3), ("0.25", 0), ("1", 0), ("0", 3)])
+def test_a_job_says_how_much_may_be_refused(tmp_path, model_path, capsys, share, status) -> None:
+    given = files.write_ndjson(tmp_path / "t.ndjson", [*(of("a", cycle) for cycle in (1, 2, 3)), b"{"])
+    assert score(model_path, given, tmp_path / "p.ndjson", "--most-refused", share) == status
+    assert len(lines(tmp_path / "p.ndjson")) == 3
+    assert "1 could not be scored (25.0%), all of them not_json; see" in capsys.readouterr().out
+
+
+def test_an_input_without_a_message_is_no_failure(tmp_path, model_path) -> None:
+    given = files.write_ndjson(tmp_path / "t.ndjson", [b"", b" "])
+    assert score(model_path, given, tmp_path / "p.ndjson", "--most-refused", "0") == 0
 
 
 @pytest.mark.parametrize("after", range(1, 14))
@@ -271,14 +293,23 @@ def test_an_input_that_has_changed_is_another_input(tmp_path, model_path) -> Non
     assert Inputs(str(given)).describe() != before
 
 
+def spoilt(content: bytes, at: int) -> bytes:
+    return content[:at] + bytes(0xFF ^ each for each in content[at : at + 9]) + content[at + 9 :]
+
+
 UNREADABLE = {
     "absent.csv": (None, "cannot be read"),
     "t.xlsx": (b"", "expected a name that ends in .csv"),
     "lacking.csv": (b"CycleTime,Sensor1\n1,2\n", "there is no column OperationalSetting1"),
-    "empty.csv": (b"", "there is no column CycleTime"),
+    "twice.csv": (",".join([*files.COLUMNS, "Sensor20"]).encode(), "the column Sensor20 stands there twice"),
+    "wide.csv": ("a,b\n".encode("utf-16"), "it is UTF-16 or UTF-32; save it as UTF-8"),
+    "wide.ndjson": (b"\xfe\xff" + "{}\n".encode("utf-16-be"), "it is UTF-16 or UTF-32"),
     "t.parquet": (b"PAR1", "it is no readable Parquet file"),
     "t.avro": (b"Obj\x01", "it is no readable Avro file"),
-    "t.ndjson.gz": (b"{}", "t.ndjson.gz: "),
+    "t.ndjson.gz": (b"{}", "t.ndjson.gz cannot be read: "),
+    "half.ndjson.gz": (gzip.compress(b"{}\n" * 9999)[:-20], "half.ndjson.gz cannot be read: "),
+    "spoilt.ndjson.gz": (spoilt(gzip.compress(b"{}\n" * 9999), 20), "spoilt.ndjson.gz cannot be read: "),
+    "t.csv.xz": (b"x", "t.csv.xz cannot be read: "),
 }
 
 
@@ -291,6 +322,7 @@ def test_a_file_that_cannot_be_read_ends_the_run_with_its_name(tmp_path, model_p
     told = capsys.readouterr().err
     assert message in told
     assert name in told
+    assert told.count("\n") == 1
 
 
 def test_an_output_whose_format_is_unknown_is_told_before_anything_is_scored(tmp_path, model_path, capsys) -> None:
@@ -315,5 +347,6 @@ def test_no_csv_raises_anything_but_its_reason(rows: list[list[str]], end: bytes
 
 @given(st.binary(max_size=60))
 def test_no_header_raises_anything_but_what_it_lacks(header: bytes) -> None:
-    with pytest.raises(BatchError, match="there is no column CycleTime"):
-        list(read_csv(io.BytesIO(header), ItemParser(signature())))
+    told = "^(there is no column CycleTime|it is UTF-16)"
+    with pytest.raises(BatchError, match=told) if header.strip() not in (b"", b"\xef\xbb\xbf") else nullcontext():
+        assert list(read_csv(io.BytesIO(header), ItemParser(signature()))) == []

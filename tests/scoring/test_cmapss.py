@@ -124,6 +124,12 @@ def test_a_byte_that_is_not_ascii_is_named_with_its_line(tmp_path):
         read_trajectories(path)
 
 
+def test_a_byte_order_mark_is_no_part_of_the_first_number(tmp_path):
+    path = tmp_path / "train.txt"
+    path.write_bytes(b"\xef\xbb\xbf" + rows((1, 1), (1, 2)).encode())
+    assert read_trajectories(path).cycles.tolist() == [1, 2]
+
+
 @pytest.mark.parametrize("content", [b"not gzip", gzip.compress(rows((1, 1)).encode())[:-6], b""])
 def test_a_broken_gzip_file_is_named(tmp_path, content):
     path = tmp_path / "train.txt.gz"

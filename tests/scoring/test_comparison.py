@@ -90,6 +90,15 @@ def test_models_without_rul_are_compared_by_their_classes(paths, capsys, tmp_pat
     assert "RUL" not in text
 
 
+def test_where_neither_could_score_anything_the_commonest_reason_is_told(paths, capsys, tmp_path) -> None:
+    files.write_ndjson(tmp_path / "t.ndjson", [b"{", record(1), b"["])
+    assert main(["compare", paths["a"], paths["b"], paths["data"]]) == 3
+    assert "3 could be scored by neither, 2 of them not_json" in capsys.readouterr().err
+    (tmp_path / "t.ndjson").write_bytes(b"")
+    assert main(["compare", paths["a"], paths["b"], paths["data"]]) == 0
+    assert f"1 of 1 files hold no message, such as {tmp_path / 't.ndjson'}" in capsys.readouterr().err
+
+
 def test_what_cannot_be_compared_is_told_in_one_line(paths, capsys) -> None:
     assert main(["compare", paths["a"], "absent.onnx", paths["data"]]) == 2
     assert capsys.readouterr().err.strip() == "error: model absent.onnx cannot be read: No such file or directory"

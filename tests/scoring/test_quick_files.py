@@ -1,5 +1,6 @@
 """Files are read quickly where nothing is wrong, and say of each message what the careful reading says."""
 
+import base64
 import io
 import json
 
@@ -70,7 +71,7 @@ headers = st.sampled_from(
         ["b", "CycleTime", "ConnectionDeviceId", "a"],
         ["data_set", "CycleTime", "a", "b"],
         ["rows", "CycleTime", "a", "b"],
-        ["CycleTime", "a", "b", "a"],
+        ["CycleTime", "a", "b", "c"],
     ]
 )
 
@@ -91,7 +92,7 @@ def test_cmapss(rows: list[list[str]], unit: int) -> None:
 values = st.one_of(numbers, st.none(), st.sampled_from([True, "1", 10**30, [1.0]]))
 records = st.fixed_dictionaries(
     {"CycleTime": st.integers(1, 9) | values, "a": values, "b": values},
-    optional={"ConnectionDeviceId": st.sampled_from(["Client_001", "b", "no spaces", 7, None]), "rows": values},
+    optional={"ConnectionDeviceId": st.sampled_from(["Client_001", "b", "no spaces", 7, 7.5, None]), "rows": values},
 )
 
 
@@ -100,9 +101,15 @@ def test_ndjson(messages: list, parser: ItemParser) -> None:
     assert_read_alike(read_ndjson, files.ndjson(messages), parser)
 
 
-bodies = st.one_of(records.map(lambda each: json.dumps(each).encode()), st.binary(max_size=5), st.none())
+telemetry = records.map(lambda each: json.dumps(each).encode())
+bodies = st.one_of(telemetry, telemetry.map(base64.b64encode), st.binary(max_size=5), st.none())
 systems = st.fixed_dictionaries(
-    {}, optional={"connectionDeviceId": st.sampled_from(["Client_001", "c d"]), "connectionModuleId": st.just("m")}
+    {},
+    optional={
+        "connectionDeviceId": st.sampled_from(["Client_001", "c d"]),
+        "connectionModuleId": st.just("m"),
+        "iothub-connection-device-id": st.just("Client_002"),
+    },
 )
 
 
@@ -128,9 +135,10 @@ def test_parquet(data, parser: ItemParser) -> None:
         with np.errstate(all="ignore"):
             table[name] = pa.array([_as(kind, each) for each in drawn], pa.from_numpy_dtype(np.dtype(kind)))
     if data.draw(st.booleans()):
-        table["ConnectionDeviceId"] = pa.array(
-            data.draw(st.lists(st.none() | st.sampled_from(["a", "b c", ""]), min_size=4, max_size=4)), pa.string()
-        )
+        names = st.sampled_from(["a", "b c", ""]), pa.string()
+        kinds = [names, (st.integers(-9, 9), pa.int64()), (st.sampled_from([1.0, 1.5, float("nan")]), pa.float64())]
+        each, kind = data.draw(st.sampled_from(kinds))
+        table["ConnectionDeviceId"] = pa.array(data.draw(st.lists(st.none() | each, min_size=4, max_size=4)), kind)
     file = io.BytesIO()
     pq.write_table(pa.table(table), file)
     assert_read_alike(read_parquet, file.getvalue(), parser)

@@ -82,7 +82,10 @@ def without(name: str) -> dict:
         (record(1, CycleTime=None), Reason.CYCLE_OUT_OF_RANGE),
         (record(1, ConnectionDeviceId="no spaces"), Reason.ENGINE_ID),
         (record(1, ConnectionDeviceId="x" * 129), Reason.ENGINE_ID),
-        (record(1, ConnectionDeviceId=17), Reason.ENGINE_ID),
+        (record(1, ConnectionDeviceId=1.5), Reason.ENGINE_ID),
+        (record(1, ConnectionDeviceId=True), Reason.ENGINE_ID),
+        (record(1, ConnectionDeviceId=10**17), Reason.ENGINE_ID),
+        (record(1, ConnectionDeviceId=17), Reason.FOREIGN_ENGINE),
         (record(1, ConnectionDeviceId="Client_002"), Reason.FOREIGN_ENGINE),
     ],
 )
@@ -174,3 +177,10 @@ def test_errors_of_other_machines_name_their_own_fields() -> None:
     pump = TelemetryParser(["Hour", "Pressure"], cycle="Hour")
     (late,) = pump.parse(b'{"Hour": 0, "Pressure": 1}', LEAF)
     assert (late.field, late.detail[:9]) == ("Hour", "Hour is 0")
+
+
+def test_a_byte_order_mark_before_a_message_is_passed_over_and_another_encoding_named() -> None:
+    body = json.dumps(record(1)).encode()
+    assert parse_one(b"\xef\xbb\xbf" + body).cycle == 1
+    refused = parse_one(body.decode().encode("utf-16"))
+    assert (refused.reason, refused.detail) == (Reason.NOT_UTF8, "the body is UTF-16 or UTF-32; send UTF-8")

@@ -66,6 +66,11 @@ def test_the_environment_wins_over_the_env_file(template):
     assert content.modules["telemetrysource"].environment["TELEMETRY_PATH"] == "/telemetry/y.txt"
 
 
+def test_a_byte_order_mark_before_the_env_file_is_no_part_of_a_name(tmp_path):
+    (tmp_path / ".env").write_bytes(b"\xef\xbb\xbfMODEL_DIR=/models\n")
+    assert manifest.environment_file(tmp_path / ".env") == {"MODEL_DIR": "/models"}
+
+
 def test_a_line_of_the_env_file_that_is_none_is_pointed_at(tmp_path):
     (tmp_path / ".env").write_text("A=1\nnonsense\n")
     with pytest.raises(ManifestError, match=r"\.env line 2: 'nonsense' is not NAME=VALUE"):

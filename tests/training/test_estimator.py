@@ -20,7 +20,7 @@ from scoring.model import Model
 from scoring.telemetry import Sender
 from training.__main__ import main
 from training.errors import ExportError
-from training.estimator import export_estimator
+from training.estimator import export_estimator, read_rows
 from training.estimator_rows import made_up
 
 IRIS = load_iris()
@@ -246,3 +246,11 @@ def test_the_same_model_is_the_same_file() -> None:
     estimator = LogisticRegression(max_iter=500).fit(IRIS.data, IRIS.target)
     first, second = (export_estimator("x", estimator, names(IRIS)).content for _ in range(2))
     assert first == second
+
+
+def test_a_sample_may_begin_with_a_byte_order_mark_and_has_each_column_once(tmp_path) -> None:
+    (tmp_path / "rows.csv").write_bytes(b"\xef\xbb\xbfa,b\n1,2\n")
+    assert read_rows(tmp_path / "rows.csv", ["a", "b"]).tolist() == [[1, 2]]
+    (tmp_path / "rows.csv").write_text("a,b,a\n1,2,3\n")
+    with pytest.raises(ExportError, match="has the column a twice"):
+        read_rows(tmp_path / "rows.csv", ["a", "b"])

@@ -78,6 +78,7 @@ HEADER = "Pump,Hour,Speed,Pressure,Flow,Vibration,BearingTemperature,MotorCurren
         ("", "line 1: expected a column 'Pump', found nothing"),
         (HEADER.replace("Flow", "Flux"), "line 1: expected a column 'Flow'"),
         (HEADER, "expected rows of telemetry, found none"),
+        (f"{HEADER},Flow", "line 1: the column 'Flow' stands there twice"),
         (f"{HEADER}\nA,1,2,3,4,5,6", "line 2: expected 8 columns, found 7"),
         (f"{HEADER}\nA,1,2,3,4,5,6,x", "line 2: expected numbers, found 'x'"),
         (f"{HEADER}\nA,1,2,3,4,5,6,7\nA,3,2,3,4,5,6,7", "line 3: expected Hour to rise by 1"),
@@ -92,11 +93,12 @@ def test_a_wrong_table_is_named_with_its_line(tmp_path, text, complaint):
         load_table(path, read_task(PUMPS))
 
 
-def test_a_table_may_have_holes_other_columns_and_another_order(tmp_path):
+def test_a_table_may_have_holes_other_columns_another_order_and_a_byte_order_mark(tmp_path):
     path = tmp_path / "test_pumps.csv"
     path.write_text(
         "Hour,Site,Speed,Flow,Pressure,Vibration,BearingTemperature,MotorCurrent,RUL,Pump\n7,X,1,2,,4,5,6,9,A\n"
     )
+    path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes())
     data = load_table(path, read_task(PUMPS))
     assert data.trajectories.values[0, [0, 1, 3]].tolist() == [7, 1, 2]
     assert data.trajectories.values[0, 2] != data.trajectories.values[0, 2]

@@ -43,7 +43,7 @@ async def test_every_key_is_compared_in_constant_time_also_after_one_has_fit(sta
 
 def test_keys_are_read_from_a_file_and_from_a_list(tmp_path) -> None:
     path = tmp_path / "keys"
-    path.write_text(f"{FIRST}\n\n  {SECOND}  \n")
+    path.write_text(f"\ufeff{FIRST}\n\n  {SECOND}  \n", encoding="utf-8")
     assert len(Keys.read(path, "a-third-key-of-mine, ")._digests) == 3
     assert not Keys.read(None, "")
 

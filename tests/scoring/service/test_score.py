@@ -122,7 +122,7 @@ async def test_a_bad_row_is_named_with_its_field_and_nothing_of_the_request_is_s
         ({"rows": [row(None)]}, "CycleTime", "message 0 of rows: CycleTime is nan"),
         ({"rows": [row(1.5)]}, "CycleTime", "message 0 of rows: CycleTime is 1.5"),
         ({"rows": ["x"]}, None, "message 0 of rows: a record is a string"),
-        ({"rows": [row(1)], "ConnectionDeviceId": 5}, "ConnectionDeviceId", "the engine id '5.0'"),
+        ({"rows": [row(1)], "ConnectionDeviceId": 5.5}, "ConnectionDeviceId", "the engine id '5.5' is a number"),
     ],
 )
 async def test_what_is_wrong_with_a_window_is_named(client, item, field, detail) -> None:
@@ -209,3 +209,9 @@ async def test_a_model_of_single_rows_is_served_with_its_own_fields_and_remember
     assert await client.metric("engines") == 0
     assert (await client.score({"a": 5})).error["field"] == "b"
     assert (await client.score({"rows": [[1, 5], [1, 5]]})).status == 400
+
+
+async def test_a_byte_order_mark_before_a_body_or_a_line_is_passed_over(client) -> None:
+    body = b"\xef\xbb\xbf" + json.dumps(record(1, ConnectionDeviceId="a")).encode()
+    assert (await client.score(body)).json["CycleTime"] == 1
+    assert [each["CycleTime"] for each in (await client.score_lines(body, body)).lines] == [1, 1]

@@ -1,0 +1,96 @@
+"""Envelopes: messages with what the hub tells of them, as Azure stores them, whatever the file's format."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from scoring.errors import InvalidTelemetry
+from scoring.items import Item, ItemParser
+from scoring.telemetry import BYTE_ORDER_MARK, ENGINE, MAX_BODY_BYTES, Reason, Sender, decode, listed
+
+_BODY = "Body"
+_SYSTEM = "SystemProperties"
+# What IoT Hub's routing, and what Event Hubs Capture of the same message, call its sender.
+_DEVICE = ("connectionDeviceId", "iothub-connection-device-id")
+_MODULE = ("connectionModuleId", "iothub-connection-module-id")
+# Telemetry is an object or a list of them, and no base64 begins like these.
+_JSON_BEGINS = (b"{", b"[")
+
+
+@dataclass(frozen=True, slots=True)
+class Envelope:
+    """One stored message.
+
+    Attributes:
+        body: The body's bytes; what JSON has been made of it already; None where there is none.
+        sender: Who sent it; None where the envelope does not say.
+    """
+
+    body: object
+    sender: Sender | None
+
+    @classmethod
+    def of(cls, record: Mapping[str, Any]) -> Envelope:
+        """The envelope that a record of a file is; text and base64 become the bytes that were sent."""
+        body = record[_BODY]
+        if isinstance(body, str):
+            body = body.encode("utf-8", "surrogatepass")
+        return cls(_plain(body) if isinstance(body, bytes) else body, _sender(record))
+
+    def items(self, parser: ItemParser) -> list[Item | InvalidTelemetry]:
+        """What the message holds to be scored; what cannot be comes back as its error."""
+        try:
+            return parser.check_each(listed(self._payload()), self.sender)
+        except InvalidTelemetry as invalid:
+            return [invalid]
+
+    def _payload(self) -> object:
+        if self.body is None:
+            raise InvalidTelemetry(Reason.NOT_JSON, "the message has no body")
+        if not isinstance(self.body, bytes):
+            return self.body
+        if len(self.body) > MAX_BODY_BYTES:
+            raise InvalidTelemetry(Reason.TOO_LARGE, f"the body has more than {MAX_BODY_BYTES} bytes")
+        return decode(self.body)
+
+
+def is_envelope(record: object, parser: ItemParser) -> bool:
+    """Whether a record of a file is a message with its envelope, and no telemetry itself."""
+    return isinstance(record, Mapping) and _BODY in record and record.keys().isdisjoint(parser.field_names)
+
+
+def _plain(body: bytes) -> bytes:
+    """A body as it was sent: where no content type says that it is JSON, the hub stores it as base64."""
+    if _begins_as_json(body):
+        return body
+    try:
+        decoded = base64.b64decode(body.removeprefix(BYTE_ORDER_MARK).strip(), validate=True)
+    except binascii.Error:
+        return body
+    return decoded if _begins_as_json(decoded) else body
+
+
+def _begins_as_json(body: bytes) -> bool:
+    return body[:64].removeprefix(BYTE_ORDER_MARK).lstrip().startswith(_JSON_BEGINS)
+
+
+def _sender(record: Mapping[str, Any]) -> Sender | None:
+    system = record.get(_SYSTEM)
+    if not isinstance(system, Mapping):
+        system = {}
+    device = _first(system, _DEVICE) or _text(record.get(ENGINE))
+    return Sender(device, is_module=bool(_first(system, _MODULE))) if device else None
+
+
+def _first(system: Mapping[str, Any], names: tuple[str, ...]) -> str:
+    return next((text for name in names if (text := _text(system.get(name)))), "")
+
+
+def _text(value: object) -> str:
+    if isinstance(value, bytes):
+        return value.decode("utf-8", "replace")
+    return str(value) if value else ""

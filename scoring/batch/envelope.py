@@ -14,6 +14,7 @@ from scoring.telemetry import BYTE_ORDER_MARK, ENGINE, MAX_BODY_BYTES, Reason, S
 
 _BODY = "Body"
 _SYSTEM = "SystemProperties"
+_PROPERTIES = "Properties"
 # What IoT Hub's routing, and what Event Hubs Capture of the same message, call its sender.
 _DEVICE = ("connectionDeviceId", "iothub-connection-device-id")
 _MODULE = ("connectionModuleId", "iothub-connection-module-id")
@@ -79,11 +80,17 @@ def _begins_as_json(body: bytes) -> bool:
 
 
 def _sender(record: Mapping[str, Any]) -> Sender | None:
-    system = record.get(_SYSTEM)
-    if not isinstance(system, Mapping):
-        system = {}
+    """Who sent a message; a module names the engine in the record or in a property, or none, as on the device."""
+    system = _mapping(record.get(_SYSTEM))
+    if _first(system, _MODULE):
+        named = _text(_mapping(record.get(_PROPERTIES)).get(ENGINE))
+        return Sender(named, is_module=not named)
     device = _first(system, _DEVICE) or _text(record.get(ENGINE))
-    return Sender(device, is_module=bool(_first(system, _MODULE))) if device else None
+    return Sender(device) if device else None
+
+
+def _mapping(value: object) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}
 
 
 def _first(system: Mapping[str, Any], names: tuple[str, ...]) -> str:

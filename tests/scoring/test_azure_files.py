@@ -14,9 +14,11 @@ from hypothesis import strategies as st
 
 from scoring.batch.capture import read_capture
 from scoring.batch.entry import BatchError
+from scoring.batch.envelope import Envelope
 from scoring.batch.parquet import read_parquet
 from scoring.batch.text import read_cmapss, read_csv, read_ndjson
 from scoring.cmapss import read_trajectories
+from scoring.errors import InvalidTelemetry
 from scoring.items import ItemParser
 from tests.onnx_models import signature
 from tests.scoring import files
@@ -260,3 +262,19 @@ envelopes = st.fixed_dictionaries(
 def test_no_envelope_raises_anything(messages: list) -> None:
     entries = list(read_ndjson(io.BytesIO(files.ndjson(messages)), PARSER))
     assert len(entries) == len(messages)
+
+
+def test_a_modules_message_names_its_engine_in_the_record_or_in_a_property_and_is_never_the_edge_devices() -> None:
+    parser = ItemParser(signature(), "Client_001")
+    telemetry = files.without_engine({**dict.fromkeys(parser.field_names, 1.0), "CycleTime": 7})
+
+    def read(properties: dict, **named: str) -> object:
+        system = {"connectionDeviceId": "edge-1", "connectionModuleId": "source"}
+        stored = {"Properties": properties, "SystemProperties": system, "Body": {**telemetry, **named}}
+        (item,) = Envelope.of(stored).items(parser)
+        return item.reason if isinstance(item, InvalidTelemetry) else item.engine
+
+    assert read({}, ConnectionDeviceId="Client_007") == "Client_007"
+    assert read({"ConnectionDeviceId": "Client_008"}) == "Client_008"
+    assert read({"ConnectionDeviceId": "Client_008"}, ConnectionDeviceId="Client_007") == "foreign_engine"
+    assert read({}) == "missing_field"

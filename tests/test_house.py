@@ -3,6 +3,7 @@
 import ast
 import json
 import os
+import re
 import subprocess
 import sys
 import tomllib
@@ -111,3 +112,12 @@ def test_a_module_names_dockerfiles_that_are_there_and_the_projects_version(path
         text = (path.parent / dockerfile).read_text()
         assert f"docker.io/{architecture}/debian" in text
         assert f"ARG VERSION={version}" in text
+
+
+def test_each_test_that_a_promise_names_is_there() -> None:
+    names = re.findall(
+        r"(?:def|async def) (\w+)\(", "".join(path.read_text() for path in (ROOT / "tests").rglob("*.py"))
+    )
+    named = re.findall(r"\b(test_\w+?)_?(?:\.\.\.|`)", (ROOT / "docs" / "reliability.md").read_text())
+    assert len(named) > 50
+    assert [each for each in named if not any(name.startswith(each) for name in names)] == []

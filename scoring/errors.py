@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 
+def encodable(text: str) -> str:
+    """A text as UTF-8 can hold it: JSON may name half of a pair of surrogates, which is no character."""
+    return text.encode("utf-8", "backslashreplace").decode()
+
+
 class ScoringError(Exception):
     """Base of every error that this package raises on purpose."""
 
@@ -29,7 +34,8 @@ class InvalidTelemetry(ScoringError):  # noqa: N818 - it describes a message, no
     """
 
     def __init__(self, reason: str, detail: str, field: str = "") -> None:
-        super().__init__(f"{reason}: {detail}")
+        # What a sender wrote may stand in both, and whoever is told of it must be able to read it.
         self.reason = reason
-        self.detail = detail
-        self.field = field
+        self.detail = encodable(detail)
+        self.field = encodable(field)
+        super().__init__(f"{reason}: {self.detail}")

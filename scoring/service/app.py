@@ -12,7 +12,7 @@ import prometheus_client
 from aiohttp import ClientError, web
 
 from scoring.classifier import Classifier
-from scoring.errors import InvalidTelemetry
+from scoring.errors import InvalidTelemetry, encodable
 from scoring.fast.parser import FastParser
 from scoring.history import DEFAULT_ENGINES
 from scoring.items import Item, ItemParser, size
@@ -26,6 +26,7 @@ from scoring.service.lines import CONTENT_TYPE as LINES
 from scoring.service.lines import LineScorer
 from scoring.service.meters import Meters
 from scoring.service.openapi import description
+from scoring.service.parsing import Parsing
 from scoring.service.refusal import Fault, Refusal, come_again, encoded, failed, refused
 from scoring.telemetry import Reason
 
@@ -36,6 +37,8 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 _JSON = "application/json"
 # Below this an answer fits one packet anyway.
 _COMPRESS_BYTES = 1_400
+# Whoever is turned away comes again at once, and a line for each would fill the log.
+_SILENCE_SECONDS = 1.0
 
 
 class Service:
@@ -68,15 +71,17 @@ class Service:
         self._keys = keys or Keys()
         self._limits = limits or Limits()
         self._meters = Meters()
-        self._parser = FastParser(ItemParser(model.signature, engine))
+        self._parsing = Parsing(FastParser(ItemParser(model.signature, engine)))
         self._classifier = Classifier(model, engines)
         self.connections: Callable[[], int] = lambda: 2
         self._batcher = Batcher(self._classifier, self._limits, self._meters, lambda: self._running, self._is_single)
-        self._lines = LineScorer(self._parser, self._batcher, self._limits, self._meters)
+        self._lines = LineScorer(self._parsing, self._batcher, self._limits, self._meters)
         self._description = encoded(description(model, self._limits, keyed=bool(self._keys), named=not engine))
         self._running = 0
         self._idle = asyncio.Event()
         self._ending = False
+        self._turned_away = 0
+        self._told = -_SILENCE_SECONDS
         self._meters.watch(self._classifier.history)
         self._meters.gauge(
             "running_requests", "Requests that are being read, scored or answered", lambda: self._running
@@ -112,30 +117,46 @@ class Service:
         return self.connections() == 1
 
     async def _scoring(self, _application: web.Application) -> AsyncIterator[None]:
-        async with self._batcher:
-            yield
+        with self._parsing:
+            async with self._batcher:
+                yield
 
     @web.middleware
     async def _answered(self, request: web.Request, handler: Handler) -> web.StreamResponse:
-        """Let callers in, and answer whatever goes wrong as JSON."""
+        """Answer, whatever goes wrong; count it, and log what is no caller's fault."""
         try:
-            if not request.path.startswith("/health/"):
-                self._keys.check(request)
-            response = await handler(request)
-        except Refusal as refusal:
-            for fault in refusal.faults:
-                self._meters.refused.labels(fault.reason).inc()
-            response = refusal.response()
-        except web.HTTPException as wrong:
-            fault = Fault(wrong.reason.lower().replace(" ", "_"), f"{request.method} {request.path}: {wrong.reason}")
-            headers = {"Allow": wrong.headers["Allow"]} if "Allow" in wrong.headers else {}
-            response = Refusal(wrong.status, [fault], headers).response()
+            response = await self._handled(request, handler)
         except Exception:
-            log.exception("%s %s failed", request.method, request.path)
+            log.exception("%s %r failed", request.method, request.path)
             response = failed().response()
+        if response.status == web.HTTPServiceUnavailable.status_code:
+            self._log_turned_away()
         known = request.match_info.route.resource
         self._meters.requests.labels(known.canonical if known else "", str(response.status)).inc()
         return response
+
+    async def _handled(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        """Let callers in, and answer what is refused as JSON."""
+        try:
+            if not request.path.startswith("/health/"):
+                self._keys.check(request)
+            return await handler(request)
+        except Refusal as refusal:
+            for fault in refusal.faults:
+                self._meters.refused.labels(fault.reason).inc()
+            return refusal.response()
+        except web.HTTPException as wrong:
+            told = f"{request.method} {encodable(request.path)}: {wrong.reason}"
+            fault = Fault(wrong.reason.lower().replace(" ", "_"), told)
+            headers = {"Allow": wrong.headers["Allow"]} if "Allow" in wrong.headers else {}
+            return Refusal(wrong.status, [fault], headers).response()
+
+    def _log_turned_away(self) -> None:
+        self._turned_away += 1
+        now = time.monotonic()
+        if now - self._told >= _SILENCE_SECONDS:
+            log.warning("%d requests were turned away with 503", self._turned_away)
+            self._turned_away, self._told = 0, now
 
     async def _score(self, request: web.Request) -> web.StreamResponse:
         if self._ending:
@@ -155,7 +176,7 @@ class Service:
 
     async def _score_json(self, request: web.Request) -> web.Response:
         started = time.perf_counter()
-        items, listed = self._parse(await self._body(request))
+        items, listed = await self._parse(await self._body(request))
         answers = await self._batcher.score(items)
         invalid = {row: answer for row, answer in enumerate(answers) if isinstance(answer, InvalidTelemetry)}
         if invalid:
@@ -176,9 +197,9 @@ class Service:
         except (ClientError, ConnectionError) as error:
             raise Refusal(400, [Fault("disconnected", "the body broke off")]) from error
 
-    def _parse(self, body: bytes) -> tuple[list[Item], bool]:
+    async def _parse(self, body: bytes) -> tuple[list[Item], bool]:
         try:
-            parsed, listed = self._parser.parse(body, self._limits.rows)
+            parsed, listed = await self._parsing.body(body, self._limits.rows)
         except InvalidTelemetry as invalid:
             raise refused(invalid) from invalid
         items = [item for item in parsed if not isinstance(item, InvalidTelemetry)]
@@ -203,6 +224,12 @@ class Service:
             # Nobody reads the answer any more.
             if request.transport:
                 request.transport.abort()
+        except Exception:
+            log.exception("answering a stream failed")
+            self._meters.refused.labels(failed().faults[0].reason).inc()
+            # The answer has begun: an end without the last chunk tells the caller that it is not whole.
+            if request.transport:
+                request.transport.close()
         return response
 
     async def _answer_model(self, request: web.Request) -> web.Response:

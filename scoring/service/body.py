@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import zlib
 from collections.abc import AsyncIterator
 
@@ -15,7 +16,7 @@ _GZIP = 31  # zlib: a window of 32 kB in gzip's form
 
 
 async def pieces(request: web.Request) -> AsyncIterator[bytes]:
-    """A body as it arrives, inflated.
+    """A body as it arrives, inflated, in pieces that are small; others have their turn after each.
 
     Raises:
         Refusal: It has an encoding other than gzip, or is not gzip although it says so.
@@ -29,7 +30,10 @@ async def pieces(request: web.Request) -> AsyncIterator[bytes]:
         )
     arriving = request.content.iter_any()
     async for piece in inflated(arriving) if encoding == "gzip" else arriving:
-        yield piece
+        for start in range(0, max(1, len(piece)), _PIECE_BYTES):
+            yield piece[start : start + _PIECE_BYTES]
+            # What is there already is read without waiting for it, a gzip member without content as well.
+            await asyncio.sleep(0)
 
 
 async def read(request: web.Request, most: int) -> bytes:
@@ -61,22 +65,43 @@ def _check_length(body: bytes | bytearray, most: int) -> None:
         raise Refusal(413, [Fault("too_large", told)])
 
 
-async def lines(arriving: AsyncIterator[bytes], most: int) -> AsyncIterator[list[bytes | None]]:
-    """The lines of a stream as they arrive, several at a time; None in place of one with more than `most` bytes."""
+async def lines(
+    arriving: AsyncIterator[bytes], most: int, barren: int
+) -> AsyncIterator[list[tuple[int, bytes | None]]]:
+    """The lines of a stream that hold something, with their numbers from 1, several at a time.
+
+    Args:
+        arriving: The stream.
+        most: Bytes of a line; None stands in place of one that has more.
+        barren: Bytes between two lines that hold something.
+
+    Raises:
+        Refusal: There are more.
+    """
     rest = b""
     overlong = False
+    number = 1
+    since = 0
     async for piece in arriving:
         first, *further = piece.split(b"\n")
         rest = b"" if overlong else rest + first
-        complete: list[bytes | None] = []
+        complete: list[tuple[int, bytes | None]] = []
         for following in further:
-            complete.append(None if overlong or len(rest) > most else rest)
+            if overlong or len(rest) > most:
+                complete.append((number, None))
+            elif rest and not rest.isspace():
+                complete.append((number, rest))
             rest, overlong = following, False
+            number += 1
         overlong = overlong or len(rest) > most
+        since = 0 if complete else since + len(piece)
+        if since > barren:
+            told = f"more than {barren} bytes came without a whole line that holds something"
+            raise Refusal(413, [Fault("too_large", told)])
         if complete:
             yield complete
-    if rest or overlong:
-        yield [None if overlong else rest]
+    if overlong or (rest and not rest.isspace()):
+        yield [(number, None if overlong else rest)]
 
 
 async def inflated(arriving: AsyncIterator[bytes]) -> AsyncIterator[bytes]:

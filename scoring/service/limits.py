@@ -17,7 +17,10 @@ class Limits:
             everybody else waits; more than that goes as lines.
         rows: Records, windows and messages of trajectories in one JSON body.
         line_bytes: The longest line of a stream, as long as a message of IoT Hub.
-        seconds: How long a body may take to arrive, a request to be scored, and a stream to stand still.
+        barren_bytes: What a stream may have, inflated, between two lines that hold something: blank lines are no
+            progress, and a kilobyte of gzip can hold a million of them.
+        seconds: How long a body may take to arrive, a request to be scored, and a stream to be without a line that
+            holds something.
         requests: Requests at once, each with a body in memory; more are told to come again.
         waiting: Records, windows and messages of trajectories that wait for the model, 5 kB each: a tenth of a second's
             work of a fast processor.
@@ -30,6 +33,7 @@ class Limits:
     body_bytes: int = 1024 * 1024
     rows: int = MAX_RECORDS
     line_bytes: int = MAX_BODY_BYTES
+    barren_bytes: int = 4 * 1024 * 1024
     seconds: float = 10.0
     requests: int = 256
     waiting: int = 4_096

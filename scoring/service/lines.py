@@ -11,7 +11,6 @@ from typing import Any
 from aiohttp import ClientError, web
 
 from scoring.errors import InvalidTelemetry
-from scoring.fast.parser import FastParser
 from scoring.items import Item, batches
 from scoring.predictions import Record
 from scoring.service.batching import Answers, Batcher
@@ -19,6 +18,7 @@ from scoring.service.body import lines, pieces
 from scoring.service.gzip import GzipPacker
 from scoring.service.limits import Limits
 from scoring.service.meters import Meters
+from scoring.service.parsing import Parsing
 from scoring.service.refusal import Fault, Refusal, encoded_lines, failed
 from scoring.telemetry import Reason
 
@@ -48,8 +48,8 @@ class _Group:
 class LineScorer:
     """Answers streams."""
 
-    def __init__(self, parser: FastParser, batcher: Batcher, limits: Limits, meters: Meters) -> None:
-        self._parser = parser
+    def __init__(self, parsing: Parsing, batcher: Batcher, limits: Limits, meters: Meters) -> None:
+        self._parsing = parsing
         self._batcher = batcher
         self._limits = limits
         self._meters = meters
@@ -96,24 +96,19 @@ class LineScorer:
 
     async def _numbered(self, request: web.Request) -> AsyncIterator[list[tuple[int, bytes | None]]]:
         """The stream's lines with their numbers from 1, at most a full batch at a time, without empty ones."""
-        arriving = lines(pieces(request), self._limits.line_bytes)
-        number = 0
+        arriving = lines(pieces(request), self._limits.line_bytes, self._limits.barren_bytes)
         while True:
             async with asyncio.timeout(self._limits.seconds):
-                complete = await anext(arriving, None)
-            if complete is None:
+                numbered = await anext(arriving, None)
+            if numbered is None:
                 return
-            numbered = [
-                (at, line) for at, line in enumerate(complete, start=number + 1) if line is None or line.strip()
-            ]
-            number += len(complete)
             for start in range(0, len(numbered), self._limits.batch):
                 yield numbered[start : start + self._limits.batch]
 
     async def _group(self, numbered: Sequence[tuple[int, bytes | None]]) -> _Group:
         items: list[Item] = []
         invalid: dict[int, InvalidTelemetry] = {}
-        parsed = iter(self._parser.parse_lines([line for _, line in numbered if line is not None]))
+        parsed = iter(await self._parsing.lines([line for _, line in numbered if line is not None]))
         for number, line in numbered:
             item = self._overlong() if line is None else next(parsed)
             if isinstance(item, InvalidTelemetry):

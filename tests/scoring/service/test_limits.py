@@ -103,3 +103,29 @@ async def test_small_answers_are_not_compressed_and_large_ones_only_for_those_wh
     assert "Content-Encoding" not in (await client.score(ONE, asked)).headers
     for other in ("identity", "br", "gzip;q=0"):
         assert "Content-Encoding" not in (await client.score(many, {**JSON, "Accept-Encoding": other})).headers
+
+
+@pytest.mark.parametrize("blank", [b"\n", b" \r\n", b"x"])
+async def test_a_stream_may_not_go_on_without_a_line_that_holds_something(start, blank) -> None:
+    client = await start(limits=Limits(barren_bytes=100_000))
+    body = ONE + b"\n" + blank * (1_000_000 // len(blank)) + b"\n" + ONE
+    answer = await client.score(gzip.compress(body), {**LINES, "Content-Encoding": "gzip"})
+    assert [each.get("CycleTime") for each in answer.lines] == [1, None]
+    told = answer.lines[1]["error"]
+    assert told["reason"] == "too_large"
+    assert told["detail"] == "more than 100000 bytes came without a whole line that holds something"
+
+
+async def test_blank_lines_now_and_then_do_not_hold_a_place(start) -> None:
+    client = await start(limits=Limits(seconds=0.3))
+
+    async def trickling():
+        yield ONE + b"\n"
+        for _ in range(600):
+            await asyncio.sleep(0.05)
+            yield b"\n"
+
+    async with client.session.post("/score", data=trickling(), headers=LINES) as response:
+        answers = [json.loads(line) async for line in response.content]
+    assert [each.get("CycleTime") for each in answers] == [1, None]
+    assert answers[1]["error"]["reason"] == "too_slow"

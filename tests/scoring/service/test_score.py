@@ -3,11 +3,15 @@ import json
 import numpy as np
 import onnx
 import pytest
+from aiohttp import web
 from onnx import TensorProto, helper, numpy_helper
 
 from scoring.classifier import Classifier
 from scoring.model import Model
 from scoring.modelfile import sealed
+from scoring.service import app, lines
+from scoring.service.limits import Limits
+from scoring.service.refusal import Refusal
 from scoring.signature import GOLDEN_KEY, SIGNATURE_KEY, Field, Golden, Signature
 from scoring.telemetry import FIELDS, Sender
 from tests.onnx_models import WINDOW, record
@@ -215,3 +219,73 @@ async def test_a_byte_order_mark_before_a_body_or_a_line_is_passed_over(client) 
     body = b"\xef\xbb\xbf" + json.dumps(record(1, ConnectionDeviceId="a")).encode()
     assert (await client.score(body)).json["CycleTime"] == 1
     assert [each["CycleTime"] for each in (await client.score_lines(body, body)).lines] == [1, 1]
+
+
+HALF = b'{"\\ud800": 1, "\\ud800": 2}'
+
+
+async def test_half_a_surrogate_pair_in_a_name_is_told_as_any_other_fault(client) -> None:
+    refused = await client.score(HALF)
+    assert (refused.status, refused.error["reason"], refused.error["field"]) == (400, "duplicate_field", "\\ud800")
+    answer = await client.score_lines(of("a", 1), HALF, of("a", 2))
+    assert [each.get("CycleTime") for each in answer.lines] == [1, None, 2]
+    assert answer.lines[1]["error"]["field"] == "\\ud800"
+
+
+async def test_a_path_that_is_no_text_is_not_found(client) -> None:
+    reader, writer = await client.connect()
+    writer.write(b"GET /%ff%ed%a0%80 HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+    head, _, body = (await reader.read()).partition(b"\r\n\r\n")
+    writer.close()
+    assert (head.split()[1], json.loads(body)["errors"][0]["reason"]) == (b"404", "not_found")
+
+
+async def test_whatever_fails_is_answered_logged_and_counted(client, monkeypatch, caplog) -> None:
+    def failing(*_) -> None:
+        raise RuntimeError("no such luck")
+
+    monkeypatch.setattr(Refusal, "response", failing)
+    monkeypatch.setattr(app, "failed", Refused)
+    answer = await client.score(b"{")
+    assert (answer.status, answer.text) == (500, "failed")
+    assert "POST '/score' failed" in caplog.text
+    assert "no such luck" in caplog.text
+    assert 'scoring_requests_total{path="/score",status="500"} 1.0' in (await client.get("/metrics")).text
+
+
+class Refused:
+    def response(self) -> web.Response:
+        return web.Response(status=500, text="failed")
+
+
+async def test_after_the_first_byte_of_an_answer_come_its_lines_or_its_end(client, monkeypatch, caplog) -> None:
+    encode = lines.encoded_lines
+
+    def failing(values) -> bytes:
+        text = encode(values)
+        if b'"CycleTime":2' in text:
+            raise RuntimeError("no such luck")
+        return text
+
+    monkeypatch.setattr(lines, "encoded_lines", failing)
+    reader, writer = await client.connect()
+    one, two = (json.dumps(of("a", cycle)).encode() + b"\n" for cycle in (1, 2))
+    writer.write(
+        b"POST /score HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-ndjson\r\n"
+        b"Content-Length: %d\r\n\r\n%s" % (len(one + two), one)
+    )
+    answer = await reader.readuntil(b'"ModelVersion":')
+    writer.write(two)
+    answer += await reader.read()
+    writer.close()
+    assert (answer.count(b"HTTP/1.1"), answer.count(b'"CycleTime"')) == (1, 1)
+    assert not answer.endswith(b"0\r\n\r\n")
+    assert "answering a stream failed" in caplog.text
+    assert 'scoring_refused_total{reason="failed"} 1.0' in (await client.get("/metrics")).text
+
+
+async def test_who_is_turned_away_is_logged_once_a_second_at_most(start, caplog) -> None:
+    client = await start(limits=Limits(requests=0))
+    assert {(await client.score(of("a", 1))).status for _ in range(20)} == {503}
+    assert caplog.text.count("turned away with 503") < 20
+    assert "1 requests were turned away with 503" in caplog.text

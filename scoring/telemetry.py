@@ -64,8 +64,8 @@ BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 """What some programs put before a text in UTF-8."""
 # Those of UTF-16, and of UTF-32, which begins alike.
 _FOREIGN_MARKS = (b"\xff\xfe", b"\xfe\xff", b"\x00\x00\xfe\xff")
-# Below this each whole number is a float of its own.
-_DISTINCT = 2**53
+MAX_ENGINE_NUMBER = 2**53 - 1
+"""The largest number that names an engine: up to here each is a float of its own."""
 
 ENGINE_ID = r"[A-Za-z0-9\-.+%_#*?!(),:=@$']{1,128}"
 """What IoT Hub admits as a device id, as a regular expression."""
@@ -304,7 +304,7 @@ def engine_of(record: dict[str, Any], sender: Sender) -> str:
             f"neither the field nor the message's property {ENGINE} names the engine; a module has to",
             ENGINE,
         )
-    if type(engine) is int or (type(engine) is float and abs(engine) < _DISTINCT and engine.is_integer()):
+    if type(engine) is int or (type(engine) is float and abs(engine) <= MAX_ENGINE_NUMBER and engine.is_integer()):
         engine = str(int(engine))
     if not isinstance(engine, str):
         told = "" if isinstance(engine, list | dict) else f" {str(engine)[:40]!r}"

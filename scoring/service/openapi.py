@@ -11,14 +11,19 @@ from scoring.rows import EACH, MAX_ROWS, ROWS
 from scoring.service.limits import Limits
 from scoring.service.lines import CONTENT_TYPE as LINES
 from scoring.signature import Signature
-from scoring.telemetry import CYCLE, ENGINE, ENGINE_ID, LARGEST, MAX_CYCLE
+from scoring.telemetry import CYCLE, ENGINE, ENGINE_ID, LARGEST, MAX_CYCLE, MAX_ENGINE_NUMBER
 
 Schema = dict[str, Any]
 
 _JSON = "application/json"
 _NUMBER: Schema = {"type": "number"}
 _TEXT: Schema = {"type": "string"}
-_ENGINE: Schema = {"type": "string", "pattern": f"^{ENGINE_ID}$"}
+_ENGINE: Schema = {
+    "anyOf": [
+        {"type": "string", "pattern": f"^{ENGINE_ID}$"},
+        {"type": "integer", "minimum": -MAX_ENGINE_NUMBER, "maximum": MAX_ENGINE_NUMBER},
+    ]
+}
 
 
 def description(model: Model, limits: Limits, *, keyed: bool, named: bool) -> Schema:

@@ -218,7 +218,9 @@ class Journal:
                         break
                 if entries[0].seq <= self._leftover:
                     break
-        self._put_damaged_aside()
+        if self._put_damaged_aside() and not entries:
+            # A page of nothing but damage is not the end of the inbox.
+            return self.take(most, most_bytes)
         return entries
 
     def entry(self, seq: int) -> Entry | None:
@@ -319,10 +321,9 @@ class Journal:
                     found.append(_outgoing(row, lost))
                 except DamagedRow as damage:
                     self._damaged_rows.append(("outbox", row[0], str(damage)))
-        put_aside = bool(self._damaged_rows)
-        self._put_damaged_aside()
-        # A page of nothing but damage is not the end of the outbox.
-        return self.outgoing(after, most) if put_aside and not found else found
+        if self._put_damaged_aside() and not found:
+            return self.outgoing(after, most)
+        return found
 
     def sent(self, messages: Sequence[Outgoing]) -> None:
         """Take messages that edgeHub has acknowledged out of the outbox.
@@ -497,12 +498,15 @@ class Journal:
                     self._damaged_rows.append((table, seq, "no message has such a place"))
         self._put_damaged_aside()
 
-    def _put_damaged_aside(self) -> None:
+    def _put_damaged_aside(self) -> bool:
+        """Put rows aside that were found damaged; whether there were any."""
+        were_any = bool(self._damaged_rows)
         while self._damaged_rows:
             table, seq, why = self._damaged_rows.pop()
             self.put_aside(table, "seq = ?", (seq,), why)
             with self._reading():
                 self._count()
+        return were_any
 
 
 _COUNTERS = (

@@ -5,12 +5,12 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import logging
+import os
 import sqlite3
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
 
 from modules.edge.journal import layout
 from modules.edge.journal.errors import Durability, JournalError, is_damage
@@ -29,12 +29,12 @@ class OpenFile:
 
     Attributes:
         connection: To the file; texts are read as bytes, so that a damaged one can be read as well.
-        lock: Held until the process ends or closes it.
+        lock: File descriptor of the folder, locked until the process ends or closes it.
         set_aside: Whether a damaged file was set aside.
     """
 
     connection: sqlite3.Connection
-    lock: IO[bytes]
+    lock: int
     set_aside: bool
 
 
@@ -56,21 +56,24 @@ def open_file(path: Path, durability: Durability) -> OpenFile:
     try:
         connection, set_aside = _opened(path, durability)
     except BaseException:
-        lock.close()
+        os.close(lock)
         raise
     return OpenFile(connection, lock, set_aside)
 
 
-def _lock(path: Path) -> IO[bytes]:
-    """Keep other processes out: two of them would answer each message twice, under the same id with different rows."""
+def _lock(path: Path) -> int:
+    """Keep other processes out: two of them would answer each message twice, from different histories.
+
+    The folder is locked, which leaves no file behind.
+    """
     try:
-        lock = _beside(path, ".lock").open("ab")
+        lock = os.open(path.parent, os.O_RDONLY | os.O_CLOEXEC)
     except OSError as error:
         raise JournalError(f"journal {path} cannot be opened: {error.strerror}") from error
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
-        lock.close()
+        os.close(lock)
         raise JournalError(
             f"journal {path} is in use by another process; give each module its own STATE_DIR"
         ) from error

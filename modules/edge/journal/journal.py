@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import json
 import logging
+import os
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -133,7 +134,7 @@ class Journal:
         file = open_file(path, durability)
         self.set_aside = int(file.set_aside)
         """How many broken files this start found and kept."""
-        self._file_lock = file.lock
+        self._folder_lock: int | None = file.lock
         self._connection = file.connection
         self.inbox_entries = self.waiting_entries = self.outbox_entries = 0
         self.inbox_bytes = self.outbox_bytes = 0
@@ -401,7 +402,9 @@ class Journal:
         """Close the file; what is in it stays."""
         with self._lock:
             self._connection.close()
-            self._file_lock.close()
+            if self._folder_lock is not None:
+                os.close(self._folder_lock)
+                self._folder_lock = None
 
     def _add(self, connection: sqlite3.Connection, messages: Sequence[OutputMessage]) -> list[Outgoing]:
         added = []

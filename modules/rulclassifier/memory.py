@@ -26,7 +26,6 @@ _CLOCK_WAS_SET = 1_577_836_800.0
 
 _ENGINE_KINDS = (int, bytes, bytes, int, int, int)
 _HISTORY_KINDS = (int, bytes, int, int, bytes, bytes, bytes, int)
-_HELD_KINDS = (int, int, float, int)
 
 
 @dataclass(slots=True)

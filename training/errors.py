@@ -25,3 +25,7 @@ class ExportError(TrainingError):
 
 class FetchError(TrainingError):
     """The data could not be brought, or is not what its sums say."""
+
+
+class OutputError(TrainingError):
+    """What a command makes cannot be written where it was asked to go."""

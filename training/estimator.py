@@ -15,10 +15,9 @@ import numpy as np
 import onnx
 import onnxruntime
 from numpy.typing import NDArray
-from sklearn.base import is_classifier, is_regressor
+from sklearn.base import is_classifier, is_outlier_detector, is_regressor
 from sklearn.exceptions import InconsistentVersionWarning
 from sklearn.preprocessing import StandardScaler
-from sklearn.utils import get_tags
 
 from scoring.modelfile import sealed
 from scoring.signature import (
@@ -34,11 +33,17 @@ from scoring.signature import (
     Golden,
     Signature,
 )
+from training.boosters import library_of
 from training.errors import ExportError
 from training.estimator_graph import called, estimator_graph, steps
 from training.estimator_rows import Rows, made_up
 from training.export import versions
+from training.graph import last_step
+from training.prepared import prepared
 from training.proof import Proof, prove
+
+OUTLIERS = ("outlier", "inlier")
+"""The classes of an outlier detector."""
 
 # Enough to see a wrong kernel or a wrong converter, and small beside the model.
 GOLDEN_ROWS = 64
@@ -112,12 +117,19 @@ def load_estimator(path: Path, note: Callable[[str], None]) -> Any:
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always", InconsistentVersionWarning)
             estimator = joblib.load(path)
+    except ModuleNotFoundError as error:
+        raise ExportError(
+            f"{path} needs {error.name}, which is not installed: pip install it, and try again"
+        ) from error
     except Exception as error:
         raise ExportError(f"{path} cannot be opened by joblib: {error}") from error
     for each in caught:
         note(str(each.message))
-    if not (is_classifier(estimator) or is_regressor(estimator)):
-        raise ExportError(f"{path} holds {type(estimator).__name__}, expected a classifier, a regressor or a pipeline")
+    if not (is_classifier(estimator) or is_regressor(estimator) or is_outlier_detector(estimator)):
+        raise ExportError(
+            f"{path} holds {type(estimator).__name__}, expected a classifier, a regressor, an outlier detector or a "
+            "pipeline that ends with one"
+        )
     return estimator
 
 
@@ -162,16 +174,18 @@ def export_estimator(
         ExportError: The names do not fit the estimator, a step of it cannot be converted, or the graph does not compute
             what it computes.
     """
+    fields = tuple(fields) or fields_of(estimator)
+    estimator = prepared(estimator)
     described = _described(estimator, fields, targets)
     shape = described.fields, described.output, described.names
-    takes_absent = bool(get_tags(estimator).input_tags.allow_nan)
-    graph = estimator_graph(estimator, *shape, takes_absent=takes_absent)
     given = rows is not None
     if rows is None:
         rows = made_up(estimator, CHECKED_ROWS, len(described.fields))
     if rows.shape[1] != len(described.fields):
         raise ExportError(f"the rows have {rows.shape[1]} columns, the model takes {len(described.fields)}")
     rows = rows[:CHECKED_ROWS]
+    takes_absent = _takes_absent(described, rows)
+    graph = estimator_graph(estimator, *shape, takes_absent=takes_absent)
     expected = described.predict(rows).astype(np.float32)
     signature = Signature(
         name=name,
@@ -184,8 +198,14 @@ def export_estimator(
         versions=versions(),
     )
     windows: FloatArray = rows[:, np.newaxis].astype(np.float32)
+    warned: tuple[str, ...] = ()
     if takes_absent and not _answers_absent(graph, described, rows):
         graph = estimator_graph(estimator, *shape, takes_absent=False)
+        warned = (
+            f"{type(last_step(estimator)).__name__} of scikit-learn answers rows with gaps, and its graph would answer "
+            "them otherwise: on a device a row that lacks a value is refused; fill gaps by a first step, such as "
+            "SimpleImputer",
+        )
     equal = _equal(graph, estimator, described, rows)
     chosen = _golden_rows(expected, equal)
     golden = Golden(windows[chosen], {described.output: expected[chosen]}, GOLDEN_TOLERANCE)
@@ -194,7 +214,7 @@ def export_estimator(
     content = sealed(graph.SerializeToString(deterministic=True))
     # As a device would load it.
     proof = prove(content)
-    warned = _hardly(expected, described, given=given)
+    warned += _hardly(expected, described, given=given)
     return Exported(content, described, len(rows), int((~equal).sum()), proof, warned)
 
 
@@ -228,7 +248,7 @@ def _described(estimator: Any, fields: Sequence[str], targets: Sequence[str]) ->
     wanted = getattr(estimator, "n_features_in_", None)
     if wanted is None:
         raise ExportError(f"{type(estimator).__name__} is not fitted; fit it first")
-    names = tuple(fields) or fields_of(estimator)
+    names = tuple(fields)
     if not names:
         raise ExportError(f"the model takes {wanted} columns without names; name them by --fields")
     if len(names) != wanted or len(set(names)) != len(names) or len(names) > MAX_FIELDS:
@@ -244,6 +264,12 @@ def _described(estimator: Any, fields: Sequence[str], targets: Sequence[str]) ->
                 f"{len(found)} targets are named, the model predicts {columns}; name as many by --targets"
             )
         return Described(names, VALUES, found, lambda rows: np.reshape(predict(rows), (len(rows), -1)))
+    if is_outlier_detector(estimator):
+        return _of_outliers(estimator, names)
+    return _of_classes(estimator, names)
+
+
+def _of_classes(estimator: Any, names: tuple[str, ...]) -> Described:
     if isinstance(estimator.classes_, list):
         raise ExportError(f"{type(estimator).__name__} predicts several classes at once; export one model for each")
     classes = tuple(map(str, estimator.classes_))
@@ -253,15 +279,34 @@ def _described(estimator: Any, fields: Sequence[str], targets: Sequence[str]) ->
 
     if hasattr(estimator, "predict_proba"):
         return Described(names, PROBABILITIES, classes, _of_bare_rows(estimator.predict_proba), label)
+    if not hasattr(estimator, "decision_function"):
+        raise ExportError(
+            f"{called(estimator)} tells a class and no probabilities or scores; fit it so that it does, a "
+            "VotingClassifier with voting='soft'"
+        )
     decide = _of_bare_rows(estimator.decision_function)
     return Described(names, SCORES, classes, lambda rows: _each_class(decide(rows)), label)
+
+
+def _of_outliers(estimator: Any, names: tuple[str, ...]) -> Described:
+    """Scores of both kinds of rows, of which the higher one wins, as scikit-learn has it."""
+    if not hasattr(estimator, "decision_function"):
+        raise ExportError(f"{called(estimator)} judges its training rows only; fit it with novelty=True")
+    decide, predict = _of_bare_rows(estimator.decision_function), _of_bare_rows(estimator.predict)
+    return Described(
+        names,
+        SCORES,
+        OUTLIERS,
+        lambda rows: _each_class(decide(rows)),
+        lambda rows: np.array(OUTLIERS)[(predict(rows) > 0).astype(int)],
+    )
 
 
 def _of_bare_rows(call: Callable[[Rows], Any]) -> Callable[[Rows], NDArray[Any]]:
     """A method of an estimator, without its warning that rows have no names."""
 
     def quietly(rows: Rows) -> NDArray[Any]:
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), np.errstate(all="ignore"):
             warnings.filterwarnings("ignore", message="X does not have valid feature names")
             return np.asarray(call(rows))
 
@@ -273,9 +318,21 @@ def _each_class(scores: Rows) -> Rows:
     return np.column_stack([-scores, scores]) if scores.ndim == 1 else scores
 
 
+def _with_holes(rows: Rows) -> Rows:
+    return np.where(np.random.default_rng(0).random(rows.shape) < HOLES, np.nan, rows)
+
+
+def _takes_absent(described: Described, rows: Rows) -> bool:
+    """Whether the estimator answers rows that lack values; its tags tell nothing of pipelines."""
+    try:
+        return bool(np.isfinite(described.predict(_with_holes(rows))).all())
+    except ValueError:
+        return False
+
+
 def _answers_absent(graph: onnx.ModelProto, described: Described, rows: Rows) -> bool:
     """Whether the graph takes absent values as the estimator does; converted forests do not."""
-    holes = np.where(np.random.default_rng(0).random(rows.shape) < HOLES, np.nan, rows)
+    holes = _with_holes(rows)
     found = _run(graph, described, holes)
     expected = described.predict(holes)
     off = np.abs(found - expected).max(axis=1) / max(1.0, float(np.abs(expected).max()))
@@ -344,10 +401,10 @@ def _why(graph: onnx.ModelProto, estimator: Any, described: Described, rows: Row
     moved = np.abs(_run(graph, described, nudged) - answers) > TOLERANCE * scale
     if moved.any(axis=1).mean() > MOST:
         scaled = any(isinstance(step, StandardScaler) for _, step in steps("", estimator))
-        remedy = (
-            "its columns are scaled already, so choose a smoother estimator"
-            if scaled
-            else "scale its columns first, by StandardScaler"
-        )
+        remedy = "scale its columns first, by StandardScaler"
+        if scaled:
+            remedy = "its columns are scaled already, so choose a smoother estimator"
+        if scaled and library_of(last_step(estimator)):
+            remedy = "trees need no scaled columns, so leave StandardScaler out"
         return f"it computes in float32, and rounding changes what comes out; {remedy}"
     return f"skl2onnx makes something else of {called(estimator)}; use another estimator"

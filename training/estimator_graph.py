@@ -12,8 +12,10 @@ import onnx
 from skl2onnx import convert_sklearn
 from skl2onnx._supported_operators import sklearn_operator_name_map
 from skl2onnx.common.data_types import FloatTensorType
+from sklearn.base import is_outlier_detector
 
 from scoring.signature import INPUT_NAME, PROBABILITIES, SCORES, VALUES
+from training.boosters import library_of, register
 from training.errors import ExportError
 from training.graph import last_step, only_last
 from training.nodes import OPSET, Nodes, Tensor, floats, whole_numbers
@@ -41,11 +43,16 @@ def estimator_graph(
     Raises:
         ExportError: A step of it cannot be converted.
     """
+    for _, step in steps(type(estimator).__name__, estimator):
+        if library_of(step):
+            register(step)
     nodes = Nodes()
     row = nodes("Reshape", INPUT_NAME, whole_numbers([-1, len(fields)]))
-    answer = nodes(
-        "Reshape", nodes.include(_converted(estimator, len(fields), output), row), whole_numbers([-1, len(names)])
-    )
+    answer = nodes.include(_converted(estimator, len(fields), output), row)
+    if is_outlier_detector(estimator):
+        # Of an outlier it tells one number, below 0.
+        answer = nodes("Concat", nodes("Neg", answer), answer, axis=1)
+    answer = nodes("Reshape", answer, whole_numbers([-1, len(names)]))
     if not takes_absent:
         # scikit-learn refuses a row with an absent value; many graphs would answer it with whatever comes out.
         missing = nodes("Where", nodes("IsNaN", row), floats([1]), floats([0]))

@@ -10,6 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.compose import ColumnTransformer
 
+from training.boosters import library_of, splits
+
 Rows = NDArray[np.float64]
 
 
@@ -97,7 +99,9 @@ def _rows(step: Any, count: int, width: int, rng: np.random.Generator) -> Rows |
     """Rows [count, width] that reach what a step knows; None if it knows nothing that can be told."""
     thresholds = _thresholds(step, width)
     if thresholds is not None:
-        return _between(thresholds, count, rng)
+        between = _between(thresholds, count, rng)
+        # XGBoost's thresholds are values of its training rows, so that half of what it meets lies on one.
+        return _on(thresholds, between, rng) if library_of(step) == "xgboost" else between
     for known in (_vectors, _distribution):
         rows = known(step, count, width, rng)
         if rows is not None:
@@ -130,6 +134,8 @@ def _thresholds(step: Any, width: int) -> list[NDArray[np.float64]] | None:
 
 def _splits(step: Any) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float64]]]:
     """Columns and thresholds of each tree's branches."""
+    if library_of(step):
+        yield from splits(step)
     if hasattr(step, "_predictors"):
         for stage in step._predictors:
             for tree in stage:
@@ -154,6 +160,15 @@ def _between(thresholds: list[NDArray[np.float64]], count: int, rng: np.random.G
         place = rng.integers(len(edges) - 1, size=count)
         columns.append(edges[place] + (edges[place + 1] - edges[place]) * rng.uniform(0.1, 0.9, count))
     return np.column_stack(columns)
+
+
+def _on(thresholds: list[NDArray[np.float64]], rows: Rows, rng: np.random.Generator) -> Rows:
+    """The rows with half of their values moved to a threshold."""
+    for column, values in enumerate(thresholds):
+        if len(values):
+            moved = rng.random(len(rows)) < 0.5
+            rows[moved, column] = rng.choice(values, size=int(moved.sum()))
+    return rows
 
 
 def _vectors(step: Any, count: int, width: int, rng: np.random.Generator) -> Rows | None:

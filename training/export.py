@@ -23,6 +23,7 @@ from scoring.signature import (
     Golden,
     Signature,
 )
+from scoring.version import VERSION
 from training.dataset import Dataset
 from training.drift import drift_reference
 from training.errors import ExportError
@@ -41,7 +42,7 @@ GOLDEN_TOLERANCE = 2e-5
 
 # Bounds the memory that a call takes.
 _BATCH = 1024
-_LIBRARIES = ("numpy", "onnx", "onnxruntime", "scikit-learn", "skl2onnx", "turbofan-edge")
+_LIBRARIES = ("numpy", "onnx", "onnxruntime", "scikit-learn", "skl2onnx")
 
 
 @dataclass(frozen=True)
@@ -91,6 +92,7 @@ def export(name: str, fitted: Fitted, data: Dataset, figures: Mapping[str, Any])
         versions=versions(),
         figures=figures,
         alert={"class": prognosis.classes.names[0], "threshold": fitted.alert},
+        machine=task.machine,
     )
     properties = {
         SIGNATURE_KEY: signature.to_json(),
@@ -105,7 +107,7 @@ def export(name: str, fitted: Fitted, data: Dataset, figures: Mapping[str, Any])
 
 def versions() -> dict[str, str]:
     """The libraries that make a file, with their versions."""
-    return {library: version(library) for library in _LIBRARIES}
+    return {**{library: version(library) for library in _LIBRARIES}, "turbofan-edge": VERSION}
 
 
 def metadata(content: bytes) -> dict[str, str]:

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import hashlib
 import io
+import struct
 import urllib.error
 import urllib.request
 import zipfile
+import zlib
 from collections.abc import Callable
 from http import HTTPStatus
+from http.client import HTTPException
 from pathlib import Path, PurePosixPath
+from typing import IO
 
 from training.errors import FetchError
+from training.output import write_whole
 
 URL = "https://phm-datasets.s3.amazonaws.com/NASA/6.+Turbofan+Engine+Degradation+Simulation+Data+Set.zip"
 
@@ -39,6 +44,19 @@ _TIMEOUT_SECONDS = 30
 # The zip holds 45 MB of text; what unpacks to much more is not it.
 _LARGEST_MEMBER = 64 * 1024 * 1024
 _DEEPEST = 3
+# Eight times what NASA's has.
+_LARGEST_DOWNLOAD = 100_000_000
+# Whatever zipfile raises at bytes that are not what they should be.
+_DAMAGED = (
+    zipfile.BadZipFile,
+    zlib.error,
+    EOFError,
+    OSError,
+    RuntimeError,
+    NotImplementedError,
+    ValueError,
+    struct.error,
+)
 
 
 def fetch(directory: Path, url: str, progress: Progress, sums: dict[str, str] | None = None) -> list[Path]:
@@ -67,9 +85,11 @@ def fetch(directory: Path, url: str, progress: Progress, sums: dict[str, str] | 
     _download(url, part, progress)
     try:
         texts = _texts(part.read_bytes(), set(sums))
-    except zipfile.BadZipFile as error:
+    except _DAMAGED as error:
+        # The next try begins anew.
         part.unlink()
-        raise FetchError(f"{url} is no zip file ({error}); give another address by --url") from error
+        told = " ".join(str(error).split()) or type(error).__name__
+        raise FetchError(f"{url} is no zip file, or a damaged one ({told}); give another address by --url") from error
     for name, expected in sums.items():
         found = _sha256(texts[name]) if name in texts else "nothing"
         if found != expected:
@@ -78,7 +98,7 @@ def fetch(directory: Path, url: str, progress: Progress, sums: dict[str, str] | 
                 f"{url} holds {name} with SHA-256 {found}, expected {expected}; give another address by --url"
             )
     for path in paths:
-        path.write_bytes(texts[path.name])
+        write_whole(path, texts[path.name])
     part.unlink()
     return paths
 
@@ -87,26 +107,41 @@ def _download(url: str, part: Path, progress: Progress) -> None:
     if not url.startswith(("http://", "https://")):
         raise FetchError(f"the address {url!r} is neither http:// nor https://; give another by --url")
     have = part.stat().st_size if part.exists() else 0
-    request = urllib.request.Request(url, headers={"Range": f"bytes={have}-"} if have else {})  # noqa: S310 - checked
     try:
+        request = urllib.request.Request(url, headers={"Range": f"bytes={have}-"} if have else {})  # noqa: S310 - checked
         with urllib.request.urlopen(request, timeout=_TIMEOUT_SECONDS) as answer:  # noqa: S310 - checked above
             if answer.status != HTTPStatus.PARTIAL_CONTENT:
                 have = 0
             length = answer.headers.get("Content-Length")
             total = have + int(length) if length else None
-            with part.open("ab" if have else "wb") as file:
-                while chunk := answer.read(_CHUNK):
-                    file.write(chunk)
-                    have += len(chunk)
-                    progress(have, total)
+            have = _receive(answer, part, have, total, progress)
     except urllib.error.HTTPError as error:
         if error.code == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE and have:
             return
         raise FetchError(f"{url} answers {error.code} {error.reason}; give another address by --url") from error
-    except OSError as error:
-        raise FetchError(f"{url} cannot be read ({error}); run the command again to resume") from error
+    except (OSError, HTTPException, ValueError) as error:
+        raise FetchError(
+            f"{url} cannot be read ({error}); run the command again to resume, give another address by --url, put the "
+            f"texts of C-MAPSS into {part.parent} by hand, or simulate engines: "
+            f"`python -m simulator engines --out {part.parent}`"
+        ) from error
+    if have > _LARGEST_DOWNLOAD:
+        part.unlink()
+        raise FetchError(
+            f"{url} sends more than {_LARGEST_DOWNLOAD // 1_000_000} MB, which is not C-MAPSS; give another by --url"
+        )
     if total is not None and have < total:
         raise FetchError(f"{url} broke off after {have} of {total} bytes; run the command again to resume")
+
+
+def _receive(answer: IO[bytes], part: Path, have: int, total: int | None, progress: Progress) -> int:
+    """Add what comes to a file, until its end or until it is too much; how many bytes there are then."""
+    with part.open("ab" if have else "wb") as file:
+        while have <= _LARGEST_DOWNLOAD and (chunk := answer.read(_CHUNK)):
+            file.write(chunk)
+            have += len(chunk)
+            progress(have, total)
+    return have
 
 
 def _texts(content: bytes, names: set[str], depth: int = 0) -> dict[str, bytes]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -23,11 +22,9 @@ from training.decision import alert_threshold
 from training.errors import DataError
 from training.evaluation import Figures, evaluate, root_mean_square
 from training.intervals import Intervals
+from training.progress import Tell
 from training.recipe import Recipe
 from training.windows import FloatArray
-
-Progress = Callable[[str], None]
-"""Is told what is being done, in a few words."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +49,7 @@ class Fitted:
     alert: float
 
 
-def fit(recipe: Recipe, data: Dataset, progress: Progress, jobs: int = 1) -> Fitted:
+def fit(recipe: Recipe, data: Dataset, progress: Tell, jobs: int = 1) -> Fitted:
     """Fit a recipe's pipeline; calibrate it by cross-validation grouped by engine.
 
     The result does not depend on the number of processes.
@@ -116,7 +113,7 @@ def _cross_validated(  # noqa: PLR0913, PLR0917
     x: FloatArray,
     rul: NDArray[np.int64],
     units: NDArray[np.int64],
-    progress: Progress,
+    progress: Tell,
     jobs: int,
 ) -> tuple[Pipeline, FloatArray, FloatArray]:
     """The pipeline fitted on all windows, and what pipelines that had not seen their engine say of each."""
@@ -127,13 +124,14 @@ def _cross_validated(  # noqa: PLR0913, PLR0917
     parts = [*splits, (every, every[:0])]
     probabilities = np.zeros((len(x), len(recipe.classes.names)), dtype=np.float32)
     median = np.zeros(len(x), dtype=np.float32)
+    progress(f"{data.name}: fitting", 0, len(parts))
     done = Parallel(n_jobs=jobs, return_as="generator")(
         delayed(fit_and_predict)(recipe.pipeline(data.task.window), x, rul, known, unknown) for known, unknown in parts
     )
     pipeline = recipe.pipeline(data.task.window)
     for number, ((_, unknown), (fitted, *predicted)) in enumerate(zip(parts, done, strict=True), start=1):
         pipeline, (probabilities[unknown], median[unknown]) = fitted, predicted
-        progress(f"{data.name}: fitted {number} of {len(parts)}")
+        progress(f"{data.name}: fitted {number} of {len(parts)}", number, len(parts))
     return pipeline, probabilities, median
 
 

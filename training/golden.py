@@ -83,9 +83,11 @@ def _torn(window: FloatArray, number: int, rng: np.random.Generator) -> FloatArr
     """The window without so many messages that it is whole no longer: a beginning, a gap, or here and there."""
     kind = number % (len(KEPT) + len(GAPS) + 1)
     if kind < len(KEPT):
-        window[: -KEPT[kind]] = np.nan
+        window[: -min(KEPT[kind], len(window) - 1)] = np.nan
     elif kind < len(KEPT) + len(GAPS):
         length, before = GAPS[kind - len(KEPT)]
+        length = min(length, len(window) - 1)
+        before = min(before, len(window) - length)
         window[-length - before : -before] = np.nan
     else:
         window[:-1][rng.random(len(window) - 1) < LOST] = np.nan

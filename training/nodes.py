@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from importlib.metadata import version
 from typing import Any
 
 import numpy as np
@@ -12,6 +11,8 @@ import onnx
 import onnx.compose
 from numpy.typing import NDArray
 from onnx import helper, numpy_helper
+
+from scoring.version import VERSION
 
 OPSET = {"": 18, "ai.onnx.ml": 3}
 """What ONNX Runtime 1.21 loads, Debian's for 32-bit ARM."""
@@ -166,7 +167,7 @@ class Nodes:
             opset_imports=[helper.make_opsetid(domain, version) for domain, version in OPSET.items()],
             ir_version=IR_VERSION,
             producer_name="turbofan-edge",
-            producer_version=version("turbofan-edge"),
+            producer_version=VERSION,
             doc_string=says,
         )
 

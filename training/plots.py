@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from training.dataset import Dataset
 from training.labels import Classes
+from training.task import Words
 
 FloatArray = NDArray[np.float32]
 
@@ -53,8 +54,9 @@ def sensors_against_rul(data: Dataset, columns: list[int], names: list[str], reg
     """Each sensor's course towards failure: mean and 10% to 90% of the most frequent regime's rows, by RUL."""
     rows = -(-len(columns) // 4)
     figure, axes = panels(rows, 4, (11.0, 1.9 * rows))
-    shown = np.flatnonzero((regime == 0) & (data.rul <= 250))
-    edges = np.arange(0, 251, 5)
+    # Twice as far as is predicted, to see where the course begins.
+    edges = np.linspace(0, 2 * data.task.cap, 51)
+    shown = np.flatnonzero((regime == 0) & (data.rul <= edges[-1]))
     where = np.digitize(data.rul[shown], edges) - 1
     for axis, column, name in zip(axes, columns, names, strict=False):
         values = data.trajectories.values[shown, column]
@@ -66,19 +68,21 @@ def sensors_against_rul(data: Dataset, columns: list[int], names: list[str], reg
         axis.invert_xaxis()
     for axis in axes[len(columns) :]:
         axis.set_visible(False)
-    figure.supxlabel("true RUL, cycles (failure at the right)", fontsize=9)
+    figure.supxlabel(f"true RUL, {data.task.words.unit} (failure at the right)", fontsize=9)
     return figure
 
 
-def predicted_against_true(median: FloatArray, rul: NDArray[np.int64], last: NDArray[np.int64], cap: float) -> Figure:
-    """Median against the truth, every cycle in grey, each engine's last one in colour."""
+def predicted_against_true(
+    median: FloatArray, rul: NDArray[np.int64], last: NDArray[np.int64], cap: float, words: Words
+) -> Figure:
+    """Median against the truth, every row in grey, each machine's last one in colour."""
     figure, (axis,) = panels(size=(6.0, 5.0))
     truth = np.minimum(rul, cap)
-    axis.scatter(truth, median, s=3, color=GREY, alpha=0.15, lw=0, label="every cycle")
-    axis.scatter(truth[last], median[last], s=16, color=ORANGE, lw=0, label="each engine's last cycle")
+    axis.scatter(truth, median, s=3, color=GREY, alpha=0.15, lw=0, label=f"every {words.step}")
+    axis.scatter(truth[last], median[last], s=16, color=ORANGE, lw=0, label=f"the last {words.step} of each")
     axis.plot([0, cap], [0, cap], color="black", lw=0.8)
-    axis.set_xlabel(f"true RUL, cut at {cap:.0f} cycles")
-    axis.set_ylabel("predicted RUL (median), cycles")
+    axis.set_xlabel(f"true RUL, cut at {cap:g} {words.unit}")
+    axis.set_ylabel(f"predicted RUL (median), {words.unit}")
     # A single point of the cloud would hardly be seen.
     for handle in axis.legend(loc="upper left").legend_handles:
         if handle is not None:
@@ -86,15 +90,15 @@ def predicted_against_true(median: FloatArray, rul: NDArray[np.int64], last: NDA
     return figure
 
 
-def residuals(median: FloatArray, rul: NDArray[np.int64], cap: float) -> Figure:
+def residuals(median: FloatArray, rul: NDArray[np.int64], cap: float, words: Words) -> Figure:
     """What was missed: its distribution, and its spread along the truth."""
     figure, (left, right) = panels(1, 2, (10.0, 3.8))
     truth = np.minimum(rul, cap)
     missed = median - truth
-    left.hist(missed, bins=list(range(-80, 81, 4)), color=BLUE)
-    left.set_xlabel("predicted less true RUL, cycles (late to the right)")
-    left.set_ylabel("cycles scored")
-    edges = np.arange(0, cap + 1, 12.5)
+    left.hist(missed, bins=list(np.linspace(-0.64, 0.64, 41) * cap), color=BLUE)
+    left.set_xlabel(f"predicted less true RUL, {words.unit} (late to the right)")
+    left.set_ylabel(f"{words.step}s scored")
+    edges = np.linspace(0, cap, 11)
     where = np.minimum(np.digitize(truth, edges) - 1, len(edges) - 2)
     at = [each for each in range(len(edges) - 1) if (where == each).any()]
     low, middle, high = np.array([np.percentile(missed[where == each], [10, 50, 90]) for each in at]).T
@@ -102,14 +106,43 @@ def residuals(median: FloatArray, rul: NDArray[np.int64], cap: float) -> Figure:
     right.fill_between(centres, low, high, color=BLUE, alpha=0.2, lw=0, label="10% to 90%")
     right.plot(centres, middle, color=BLUE, label="median")
     right.axhline(0, color="black", lw=0.8)
-    right.set_xlabel("true RUL, cycles")
-    right.set_ylabel("predicted less true RUL, cycles")
+    right.set_xlabel(f"true RUL, {words.unit}")
+    right.set_ylabel(f"predicted less true RUL, {words.unit}")
     right.legend()
     return figure
 
 
+def single_machines(intervals: FloatArray, data: Dataset, cap: float, shown: list[int], titles: list[str]) -> Figure:
+    """Prediction, with its band, against the truth over the cycles of some machines.
+
+    Args:
+        intervals: float32 [rows, 3], low, median and high.
+        data: What is predicted, with the truth.
+        cap: Where the truth is cut.
+        shown: Numbers of the machines, from 1.
+        titles: One for each of them.
+    """
+    columns = min(3, len(shown))
+    rows = -(-len(shown) // columns)
+    figure, axes = panels(rows, columns, (11.0, 2.7 * rows))
+    for axis, unit, title in zip(axes, shown, titles, strict=False):
+        of_it = data.trajectories.units == unit
+        cycles, (low, median, high) = data.trajectories.cycles[of_it], intervals[of_it].T
+        axis.fill_between(cycles, low, high, color=BLUE, alpha=0.2, lw=0, label="low to high")
+        axis.plot(cycles, median, color=BLUE, lw=1.3, label="predicted (median)")
+        axis.plot(cycles, np.minimum(data.rul[of_it], cap), color="black", lw=1.0, label="truth")
+        axis.set_ylim(0, 1.15 * cap)
+        axis.set_title(title)
+    for axis in axes[len(shown) :]:
+        axis.set_visible(False)
+    axes[0].legend(loc="lower left")
+    figure.supxlabel(f"{data.task.words.step}s", fontsize=9)
+    figure.supylabel(f"RUL, {data.task.words.unit}", fontsize=9)
+    return figure
+
+
 def confusion(labels: NDArray[np.int64], found: NDArray[np.int64], classes: Classes) -> Figure:
-    """True against predicted class: shares of the true class, and how many cycles."""
+    """True against predicted class: shares of the true class, and how many rows."""
     count = len(classes.names)
     matrix = np.zeros((count, count))
     np.add.at(matrix, (labels, found), 1)
@@ -160,25 +193,27 @@ def coverage(by_class: dict[str, float | None], share: float) -> Figure:
     return figure
 
 
-def errors_by_age(missed: FloatArray, right: NDArray[np.bool_], cycles: NDArray[np.int64]) -> Figure:
-    """RMSE and accuracy by how many cycles an engine has flown."""
+def errors_by_age(missed: FloatArray, right: NDArray[np.bool_], cycles: NDArray[np.int64], words: Words) -> Figure:
+    """RMSE and accuracy by how many cycles a machine has done."""
     figure, (left, other) = panels(1, 2, (10.0, 3.4))
-    edges = np.array([0, 1, 5, 10, 20, 30, 50, 75, 100, 150, 200, 300, 600])
+    edges = np.array([0, 1, 5, 10, 20, 30, 50, 75, 100, 150, 200, 300, 600, 1_000, 2_000, 5_000, 10_000, 1_000_000])
     where = np.searchsorted(edges, cycles, side="left") - 1
     at = [each for each in range(len(edges) - 1) if np.count_nonzero(where == each) >= 20]
     names = [f"{edges[each] + 1}-{edges[each + 1]}" if edges[each + 1] > 1 else "1" for each in at]
     left.bar(names, [np.sqrt(np.mean(np.square(missed[where == each]))) for each in at], color=BLUE)
-    left.set_ylabel("RMSE, cycles")
+    left.set_ylabel(f"RMSE, {words.unit}")
     other.bar(names, [right[where == each].mean() for each in at], color=GREEN)
     other.set_ylabel("accuracy")
     for axis in (left, other):
-        axis.set_xlabel("cycles flown")
+        axis.set_xlabel(f"{words.step}s done")
         axis.tick_params(axis="x", rotation=45)
     return figure
 
 
-def costs_by_threshold(thresholds: list[float], by_threshold: list[float], others: dict[str, float]) -> Figure:
-    """What engines cost if they are removed at a probability, by that probability, and by other rules as lines."""
+def costs_by_threshold(
+    thresholds: list[float], by_threshold: list[float], others: dict[str, float], words: Words
+) -> Figure:
+    """What machines cost if they are removed at a probability, by that probability, and by other rules as lines."""
     figure, (axis,) = panels(size=(6.4, 3.6))
     axis.plot(thresholds, by_threshold, color=BLUE, lw=1.8, label="remove at a probability")
     for (name, cost), colour in zip(others.items(), (ORANGE, RED), strict=False):
@@ -187,8 +222,8 @@ def costs_by_threshold(thresholds: list[float], by_threshold: list[float], other
     axis.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     axis.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     axis.yaxis.set_minor_locator(NullLocator())
-    axis.set_xlabel("probability at which an engine is removed")
-    axis.set_ylabel("cost for 1,000 cycles flown")
+    axis.set_xlabel("probability at which one is removed")
+    axis.set_ylabel(f"cost for 1,000 {words.step}s")
     axis.legend()
     return figure
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from training.errors import DataError
+from training.output import write_whole
 
 MODEL_FILE = "model.onnx"
 METRICS_FILE = "metrics.json"
@@ -40,7 +41,7 @@ def register(registry: Path, name: str, content: bytes, metrics: Mapping[str, An
         version_folder.mkdir(parents=True)
         (version_folder / METRICS_FILE).write_text(json.dumps(metrics, indent=2, sort_keys=True) + "\n")
         # Last, so that a version with a model is a whole one.
-        (version_folder / MODEL_FILE).write_bytes(content)
+        write_whole(version_folder / MODEL_FILE, content)
     except OSError as error:
         raise DataError(f"{version_folder} cannot be written: {error.strerror}") from error
     return version_folder

@@ -16,10 +16,7 @@ from training.task import Task
 from training.windows import FloatArray
 
 AGES = (1, 5, 20, 50)
-"""Numbers of messages seen for which figures are given."""
-
-GAP = 10
-"""Length of a gap in cycles."""
+"""Numbers of messages seen for which figures are given, up to a whole window, and the whole window."""
 
 
 def by_messages_seen(model: Model, windows: FloatArray, data: Dataset) -> dict[str, dict[str, float]]:
@@ -39,9 +36,10 @@ def by_messages_seen(model: Model, windows: FloatArray, data: Dataset) -> dict[s
     classes, cap = _classes(model), model.signature.rul_cap or np.inf
     old_enough = data.trajectories.cycles >= windows.shape[1]
     rul, figures = data.rul[old_enough], {}
-    for seen in AGES:
+    length = windows.shape[1]
+    for seen in sorted({*(age for age in AGES if age < length), length}):
         forgetful = windows[old_enough].copy()
-        forgetful[:, : windows.shape[1] - seen] = np.nan
+        forgetful[:, : length - seen] = np.nan
         probabilities, intervals = predict_by_graph(model, forgetful)
         labels, found = classes.of(rul), probabilities.argmax(axis=1)
         figures[str(seen)] = {
@@ -106,9 +104,13 @@ def _disturbances(task: Task, windows: FloatArray) -> Iterator[tuple[str, FloatA
     # The newest cycle's number is always there: without it no message is taken.
     holes[:, -1, task.cycle_column] = False
     yield "10% of values missing at random", np.where(holes, np.float32(np.nan), windows)
-    for name, end in (("a gap of 10 cycles before the newest", -1), ("a gap of 10 cycles in mid-window", -20)):
+    # A fifth of the window, before the newest message and in the middle of the window.
+    length = windows.shape[1]
+    gap = max(1, length // 5)
+    of = f"a gap of {gap} {task.words.step}{'s' if gap > 1 else ''}"
+    for name, end in ((f"{of} before the newest", length - 1), (f"{of} in mid-window", max(gap, length - 2 * gap))):
         gapped = windows.copy()
-        gapped[:, end - GAP : end] = np.nan
+        gapped[:, end - gap : end] = np.nan
         yield name, gapped
     kept = {task.cycle, *task.settings}
     sensors = [(column, name) for column, name in enumerate(task.field_names) if name not in kept]

@@ -15,7 +15,9 @@ from training.dataset import Dataset, joined, load_test, load_training
 from training.decision import alerts, rules
 from training.evaluation import evaluate
 from training.export import export, predict_by_graph, verify
-from training.fitting import Fitted, Progress, fit
+from training.fitting import Fitted, fit
+from training.output import write_whole
+from training.progress import Tell
 from training.proof import prove
 from training.recipe import Recipe
 
@@ -29,7 +31,7 @@ SHIPPED_FLEET = replace(SHIPPED, classifier_rounds=80, regressor_leaves=31, regr
 """For four times the rows: larger trees, and larger batches."""
 
 
-def ship(directory: Path, out: Path, progress: Progress, jobs: int) -> dict[str, Model]:
+def ship(directory: Path, out: Path, progress: Tell, jobs: int) -> dict[str, Model]:
     """Fit, export and describe every model that ships.
 
     Args:
@@ -51,11 +53,11 @@ def ship(directory: Path, out: Path, progress: Progress, jobs: int) -> dict[str,
         name = data.name.lower()
         recipe = SHIPPED_FLEET if data.name == FLEET else SHIPPED
         content = shipped_model(recipe, data, judged, fit(recipe, data, progress, jobs))
-        (out / f"{name}.onnx").write_bytes(content)
+        write_whole(out / f"{name}.onnx", content)
         models[name] = Model(content)
-        (out / f"{name}.md").write_text(card(models[name], len(content)), encoding="utf-8")
+        write_whole(out / f"{name}.md", card(models[name], len(content)).encode())
         progress(f"{name}: {len(content) / 1e6:.2f} MB")
-    (out / "README.md").write_text(overview(models), encoding="utf-8")
+    write_whole(out / "README.md", overview(models).encode())
     return models
 
 

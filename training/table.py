@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scoring.cmapss import Trajectories
+from scoring.csvtable import value_of
 from training.dataset import Dataset
 from training.errors import DataError
 from training.labels import remaining_useful_life
@@ -50,9 +51,9 @@ def load_table(path: Path, task: Task) -> Dataset:
             raise DataError(f"{path}, line {line}: expected {len(header)} columns, found {len(row)}")
         cells = [row[column] for column in [*columns, *([] if left is None else [left])]]
         try:
-            numbers = [float(cell) if cell.strip() else np.nan for cell in cells]
+            numbers = [_number(cell) for cell in cells]
         except ValueError as error:
-            raise DataError(f"{path}, line {line}: expected numbers, found {error.args[0].split(': ')[-1]}") from error
+            raise DataError(f"{path}, line {line}: expected finite numbers, found {error}") from error
         names.append(row[machine])
         values.append(numbers[: len(columns)])
         rul.append(numbers[-1])
@@ -70,6 +71,20 @@ def load_table(path: Path, task: Task) -> Dataset:
         sha256,
         task,
     )
+
+
+def _number(cell: str) -> float:
+    """A cell's number, NaN where it is empty, by the rules of scoring.
+
+    Raises:
+        ValueError: It is none; names the cell.
+    """
+    value = value_of(cell.strip())
+    if value is None:
+        return np.nan
+    if not isinstance(value, float) or not np.isfinite(value):
+        raise ValueError(repr(cell))
+    return value
 
 
 def _trajectories(path: Path, task: Task, names: list[str], values: NDArray[np.float64]) -> Trajectories:

@@ -15,6 +15,21 @@ from training.recipe import Recipe
 
 
 @dataclass(frozen=True)
+class Words:
+    """What a task's figures are told in.
+
+    Attributes:
+        machines: What wears out, several of them.
+        step: What one message stands for, such as a cycle or an hour.
+        unit: In which RUL is told, such as cycles or h.
+    """
+
+    machines: str = "machines"
+    step: str = "cycle"
+    unit: str = "cycles"
+
+
+@dataclass(frozen=True)
 class Task:
     """What a machine sends, and what is to be told of it.
 
@@ -26,7 +41,7 @@ class Task:
         window: How many cycles a model sees (W).
         classes: The RUL classes.
         cap: Where RUL is cut in training, in cycles.
-        machine: The column of a table that tells machines apart.
+        machine: The column of a table that tells machines apart; "" where telemetry comes in no table.
     """
 
     name: str
@@ -37,6 +52,14 @@ class Task:
     classes: Classes
     cap: float
     machine: str
+
+    @property
+    def words(self) -> Words:
+        """What its figures are told in."""
+        if not self.machine:
+            return Words("engines")
+        unit = self.fields[self.cycle_column].unit
+        return Words(step=self.cycle.lower(), unit=unit or f"{self.cycle.lower()}s")
 
     @property
     def field_names(self) -> tuple[str, ...]:
@@ -54,8 +77,16 @@ class Task:
         return tuple(self.field_names.index(each) for each in self.settings)
 
     def recipe(self, base: Recipe) -> Recipe:
-        """A recipe for this task's fields, classes and cap."""
-        return replace(base, classes=self.classes, cap=self.cap, cycle=self.cycle_column, settings=self.setting_columns)
+        """A recipe for this task's fields, window, classes and cap; `base` is for a window of 50."""
+        return replace(
+            base,
+            tree_view=base.tree_view.scaled(self.window),
+            views=tuple(view.scaled(self.window) for view in base.views),
+            classes=self.classes,
+            cap=self.cap,
+            cycle=self.cycle_column,
+            settings=self.setting_columns,
+        )
 
 
 CMAPSS = Task(
@@ -66,7 +97,7 @@ CMAPSS = Task(
     window=50,
     classes=CMAPSS_CLASSES,
     cap=125.0,
-    machine="Unit",
+    machine="",
 )
 """Turbofan engines of the C-MAPSS data sets."""
 

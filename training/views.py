@@ -8,6 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+# Lengths are given for windows of so many cycles, and scaled for others.
+_WINDOW = 50
+
 
 @dataclass(frozen=True)
 class View:
@@ -31,6 +34,18 @@ class View:
             tuple(sorted({length for each in views for length in each.means})),
             tuple(sorted({length for each in views for length in each.slopes})),
         )
+
+    def scaled(self, window: int) -> View:
+        """The view of a window of that many cycles that this one is of a window of 50.
+
+        Args:
+            window: Cycles in a window (W).
+        """
+
+        def lengths(those: tuple[int, ...], least: int) -> tuple[int, ...]:
+            return tuple(sorted({max(min(least, window), round(each * window / _WINDOW)) for each in those}))
+
+        return View(lengths(self.means, 1), lengths(self.slopes, 2))
 
     def columns(self, whole: View) -> ViewColumns:
         """Where this view's filters stand among the features of a whole one."""

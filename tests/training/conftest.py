@@ -65,7 +65,7 @@ def small_test(small):
 
 @pytest.fixture(scope="session")
 def small_fitted(small_training):
-    return fit(QUICK, small_training, lambda _: None)
+    return fit(QUICK, small_training, lambda *_: None)
 
 
 @pytest.fixture(scope="session")

@@ -1,12 +1,18 @@
 """The commands as a person runs them."""
 
+import dataclasses
 import json
 
 import joblib
+import numpy as np
 import pytest
 
+from scoring.cmapss import Trajectories
 from scoring.model import Model
 from training.__main__ import main
+from training.dataset import Dataset
+from training.doubts import doubts
+from training.labels import Classes
 
 
 @pytest.fixture(scope="module")
@@ -24,6 +30,76 @@ def test_fit_writes_a_model_that_a_device_loads_with_its_test_figures(model):
 
 def test_fit_keeps_the_pipeline_for_trainings_own_use(model):
     assert list(joblib.load(model.with_suffix(".joblib")).named_steps) == ["features", "prognosis"]
+
+
+@pytest.fixture
+def in_a_folder_of_its_own(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        (["--out", "a/b.onnx"], "a/b.onnx cannot be written: a: File exists; give another place by --out"),
+        (["--out", "folder"], "folder is a folder; name the file to write by --out"),
+        (["--out", "x.joblib"], "call it .onnx"),
+        (["--out", "x.onnx", "--candidate", "worst"], "no candidate 'worst'; `search` compares default, shipped"),
+    ],
+)
+@pytest.mark.usefixtures("in_a_folder_of_its_own")
+def test_fit_looks_at_what_it_is_asked_for_before_it_trains(small, arguments, complaint, tmp_path, capsys):
+    (tmp_path / "a").write_text("a file")
+    (tmp_path / "folder").mkdir()
+    assert main(["fit", "--data", str(small), "--subset", "TINY", *arguments]) == 2
+    told = capsys.readouterr().err
+    assert told.startswith("error: ")
+    assert told.count("\n") == 1
+    assert complaint in told
+
+
+@pytest.mark.parametrize("cap", ["0", "-5", "nan", "many"])
+def test_fit_takes_no_cap_that_cuts_everything_or_nothing(cap, capsys):
+    with pytest.raises(SystemExit) as ended:
+        main(["fit", "--out", "x.onnx", "--cap", cap])
+    assert ended.value.code == 2
+    assert f"error: argument --cap: {cap!r}, expected a number from 1" in capsys.readouterr().err
+
+
+def test_fit_makes_a_model_of_the_candidate_that_is_named(small, tmp_path, capsys):
+    out = tmp_path / "tiny.onnx"
+    command = [
+        "fit",
+        "--data",
+        str(small),
+        "--subset",
+        "TINY",
+        "--out",
+        str(out),
+        "--candidate",
+        "network-half-the-epochs",
+    ]
+    assert main(command) == 0
+    experts = joblib.load(out.with_suffix(".joblib"))[-1]
+    (network,) = (each[-1] for each in experts.whole.graders)
+    assert network.max_iter == 10
+
+
+def test_doubtful_data_are_told_before_the_fit(small_training):
+    values = small_training.trajectories.values.copy()
+    values[:, 7] = np.nan
+    few = small_training.trajectories.units <= 3
+    trajectories = Trajectories(
+        small_training.trajectories.units[few], small_training.trajectories.cycles[few], values[few]
+    )
+    task = dataclasses.replace(small_training.task, cap=1e4, classes=Classes(("a", "b", "c"), (25.0, 5000.0)))
+    told = list(doubts(Dataset("TINY", trajectories, small_training.rul[few], "", task)))
+    assert [each.split(":")[0] for each in told] == [
+        "3 engines are few",
+        "the column Sensor4 is empty",
+        "no cycle is of class c",
+        f"RUL is cut at 10000 cycles, and the longest is {small_training.rul[few].max()}",
+    ]
+    assert list(doubts(small_training)) == []
 
 
 def test_evaluate_prints_the_figures_that_the_signature_holds(model, small, capsys):

@@ -3,16 +3,24 @@ import warnings
 
 import joblib
 import numpy as np
+import pandas as pd
 import pytest
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.compose import ColumnTransformer
 from sklearn.datasets import load_breast_cancer, load_diabetes, load_iris
-from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier, RandomForestRegressor
+from sklearn.ensemble import (
+    HistGradientBoostingClassifier,
+    IsolationForest,
+    RandomForestClassifier,
+    RandomForestRegressor,
+    VotingClassifier,
+)
 from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.naive_bayes import GaussianNB
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import FunctionTransformer, MinMaxScaler, StandardScaler
-from sklearn.svm import SVC, LinearSVC
+from sklearn.neighbors import LocalOutlierFactor
+from sklearn.pipeline import FeatureUnion, make_pipeline
+from sklearn.preprocessing import FunctionTransformer, MinMaxScaler, OneHotEncoder, StandardScaler
+from sklearn.svm import SVC, LinearSVC, OneClassSVM
 
 from scoring.classifier import Classifier
 from scoring.errors import InvalidTelemetry
@@ -93,6 +101,88 @@ def test_a_model_that_takes_no_absent_value_never_answers_one_with_a_number() ->
     model = Classifier(Model(export_estimator("forest", forest, names(DIABETES), rows=DIABETES.data).content))
     (answer,) = model.score(model.parser.parse(json.dumps(incomplete).encode(), SENDER))
     assert isinstance(answer, InvalidTelemetry)
+
+
+def test_what_a_forest_would_answer_otherwise_is_told_at_export(tmp_path, capsys) -> None:
+    gaps = IRIS.data.copy()
+    gaps[::7, 1] = np.nan
+    joblib.dump(RandomForestClassifier(5, random_state=0).fit(gaps, IRIS.target), tmp_path / "forest.joblib")
+    assert main(["export", str(tmp_path / "forest.joblib"), "--fields", ",".join(names(IRIS))]) == 0
+    told = capsys.readouterr().err
+    assert "warning: RandomForestClassifier of scikit-learn answers rows with gaps" in told
+    assert "on a device a row that lacks a value is refused" in told
+
+
+TABLE = pd.DataFrame(IRIS.data, columns=names(IRIS)).assign(mode=np.arange(150) % 3, kind=["new", "old", "spare"] * 50)
+LENGTH, WIDTH = names(IRIS)[:2]
+
+
+@pytest.mark.parametrize(
+    "coded",
+    [OneHotEncoder(handle_unknown="ignore"), OneHotEncoder(), "passthrough"],
+    ids=["ignoring", "strict", "bare"],
+)
+def test_columns_that_are_told_apart_by_name_are_served(coded) -> None:
+    columns = ColumnTransformer([("mode", coded, ["mode"]), ("scaled", StandardScaler(), [WIDTH, LENGTH])])
+    inner = make_pipeline(columns, LogisticRegression(max_iter=500))
+    one = ColumnTransformer([("x", "passthrough", [LENGTH])])
+    united = make_pipeline(FeatureUnion([("all", columns), ("one", one)]), LogisticRegression(max_iter=500))
+    for each in (inner, united):
+        table = TABLE.drop(columns="kind")
+        each.fit(table, IRIS.target_names[IRIS.target])
+        content = export_estimator("x", each, rows=table.to_numpy()).content
+        found = served(content, table.to_dict("records"))
+        assert [row["PredictedClass"] for row in found] == each.predict(table).tolist()
+        assert Model(content).signature.field_names == tuple(table.columns)
+
+
+def test_text_is_refused_with_its_column() -> None:
+    columns = ColumnTransformer([("kind", OneHotEncoder(), ["kind"]), ("scaled", StandardScaler(), [LENGTH])])
+    estimator = make_pipeline(columns, LogisticRegression()).fit(TABLE, IRIS.target)
+    with pytest.raises(
+        ExportError, match=r"OneHotEncoder takes text in kind \('new', 'old', 'spare'\); devices take num"
+    ):
+        export_estimator("x", estimator)
+
+
+def test_members_that_vote_by_probabilities_are_served_and_those_that_show_hands_refused() -> None:
+    members = [("a", LogisticRegression(max_iter=500)), ("b", RandomForestClassifier(5, random_state=0))]
+    soft = VotingClassifier(members, voting="soft", weights=[2, 1]).fit(IRIS.data, IRIS.target)
+    found = served(export_estimator("x", soft, names(IRIS), rows=IRIS.data).content, records(IRIS))
+    probabilities = [list(each["Probabilities"].values()) for each in found]
+    np.testing.assert_allclose(probabilities, soft.predict_proba(IRIS.data), atol=1e-5)
+    assert soft.flatten_transform is True
+    with pytest.raises(ExportError, match="a VotingClassifier with voting='soft'"):
+        export_estimator("x", VotingClassifier(members).fit(IRIS.data, IRIS.target), names(IRIS))
+
+
+@pytest.mark.parametrize(
+    "detector",
+    [
+        IsolationForest(n_estimators=20, random_state=0),
+        make_pipeline(StandardScaler(), IsolationForest(n_estimators=20, random_state=0, contamination=0.1)),
+        make_pipeline(StandardScaler(), OneClassSVM(nu=0.2)),
+        LocalOutlierFactor(novelty=True),
+    ],
+    ids=["forest", "scaled forest", "SVM", "neighbours"],
+)
+def test_an_outlier_detector_is_served_with_score_and_label(detector) -> None:
+    rows = IRIS.data.astype(np.float32).astype(np.float64)
+    detector.fit(rows)
+    found = served(export_estimator("x", detector, names(IRIS), rows=rows).content, records(IRIS))
+    scores = np.array([each["Scores"]["inlier"] for each in found])
+    # Between neighbours at the same distance one choice is as good as the other.
+    assert np.isclose(scores, detector.decision_function(rows), atol=1e-4).mean() > 0.99
+    clear = np.abs(scores) > 1e-4
+    labels = np.array([each["PredictedClass"] for each in found])
+    expected = np.where(detector.predict(rows) > 0, "inlier", "outlier")
+    assert (labels[clear] == expected[clear]).all()
+    assert set(labels) == {"inlier", "outlier"}
+
+
+def test_a_detector_that_judges_nothing_new_is_refused() -> None:
+    with pytest.raises(ExportError, match="judges its training rows only; fit it with novelty=True"):
+        export_estimator("x", LocalOutlierFactor().fit(IRIS.data), names(IRIS))
 
 
 def test_fields_are_those_of_the_data_frame_that_it_was_fitted_on(tmp_path, capsys) -> None:
@@ -237,7 +327,7 @@ def test_a_file_that_holds_no_model_is_refused(tmp_path, capsys) -> None:
     joblib.dump(StandardScaler(), tmp_path / "scaler.joblib")
     (tmp_path / "text.joblib").write_text("text")
     assert main(["export", str(tmp_path / "scaler.joblib")]) == 2
-    assert "holds StandardScaler, expected a classifier, a regressor or a pipeline" in capsys.readouterr().err
+    assert "holds StandardScaler, expected a classifier, a regressor, an outlier detector or" in capsys.readouterr().err
     assert main(["export", str(tmp_path / "text.joblib")]) == 2
     assert "cannot be opened by joblib" in capsys.readouterr().err
 

@@ -32,7 +32,7 @@ def test_graph_and_pipeline_agree_on_every_test_window(content, small_fitted, sm
 
 
 def test_a_graph_of_another_pipeline_is_refused(content, small_training, small_test):
-    other = fit(dataclasses.replace(QUICK, regressor_leaves=3), small_training, lambda _: None)
+    other = fit(dataclasses.replace(QUICK, regressor_leaves=3), small_training, lambda *_: None)
     with pytest.raises(ExportError, match="off the pipeline's probabilities"):
         verify(content, other.pipeline, small_test.windows())
 
@@ -71,7 +71,7 @@ def test_outputs_are_probabilities_and_an_ordered_interval_even_with_values_miss
 
 
 def test_the_same_fit_gives_the_same_bytes(content, small_training):
-    again = fit(QUICK, small_training, lambda _: None)
+    again = fit(QUICK, small_training, lambda *_: None)
     assert export("tiny", again, small_training, {"test": {"macro_f1": 0.5}}) == content
 
 
@@ -105,7 +105,7 @@ def test_a_model_learns_from_a_machine_that_wears_out(content, small_test):
 def test_a_class_that_training_never_saw_has_next_to_no_probability():
     engines = wearing_engines([100, 110, 120])
     data = Dataset("SHORT", engines, remaining_useful_life(engines), "")
-    fitted = fit(QUICK, data, lambda _: None)
+    fitted = fit(QUICK, data, lambda *_: None)
     probabilities, _ = predict(fitted.pipeline, data.windows())
     assert probabilities.shape[1] == 4
     assert probabilities[:, 3].max() < 1e-3
@@ -115,12 +115,12 @@ def test_a_class_that_training_never_saw_has_next_to_no_probability():
 def test_one_engine_is_too_few_to_train_on():
     engines = wearing_engines([150])
     with pytest.raises(DataError, match="1 engines"):
-        fit(QUICK, Dataset("ONE", engines, remaining_useful_life(engines), ""), lambda _: None)
+        fit(QUICK, Dataset("ONE", engines, remaining_useful_life(engines), ""), lambda *_: None)
 
 
 def test_other_classes_can_be_asked_for(small_training):
     recipe = dataclasses.replace(QUICK, classes=Classes(("soon", "later"), (30.0,)))
-    fitted = fit(recipe, small_training, lambda _: None)
+    fitted = fit(recipe, small_training, lambda *_: None)
     content = export("two", fitted, small_training, {})
     assert Model(content).signature.classes == ("soon", "later")
     assert verify(content, fitted.pipeline, small_training.windows()).labels == 0

@@ -6,8 +6,12 @@ import threading
 import zipfile
 from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from training.errors import FetchError
 from training.fetch import SHA256, fetch
@@ -128,6 +132,56 @@ def test_a_text_with_the_wrong_sum_is_refused_and_nothing_is_written(server, tmp
     with pytest.raises(FetchError, match=r"RUL_FD001\.txt with SHA-256 .* expected 0000"):
         bring(tmp_path, server.url, SUMS | {"RUL_FD001.txt": "0000"})
     assert list(tmp_path.iterdir()) == []
+
+
+DEFLATED = zipped({"CMAPSSData.zip": zipped(TEXTS, zipfile.ZIP_DEFLATED)}, zipfile.ZIP_DEFLATED)
+
+
+@settings(deadline=None)
+@given(st.integers(0, len(DEFLATED) - 1), st.binary(min_size=1, max_size=8), st.integers(0, 60))
+def test_a_damaged_zip_is_refused_in_one_line_and_does_not_block_the_next_try(place, damage, lost):
+    damaged = DEFLATED[:place] + damage + DEFLATED[place + len(damage) : len(DEFLATED) - lost]
+    with TemporaryDirectory() as folder:
+        part = Path(folder, "cmapss.zip.part")
+        part.write_bytes(damaged)
+        with Server() as server:
+            # All of it is there, says the server.
+            server.content = damaged
+            told = ""
+            try:
+                bring(Path(folder), server.url)
+            except FetchError as refusal:
+                told = str(refusal)
+        assert "\n" not in told
+        left = {path.name: path.read_bytes() for path in Path(folder).iterdir()}
+        assert left == ({} if told else TEXTS)
+
+
+def test_a_zip_with_a_password_is_refused(server, tmp_path):
+    # The first bit of the flags of a file, in its header and in the directory.
+    content = bytearray(zipped(TEXTS))
+    for signature, flags in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
+        content[content.index(signature) + flags] |= 1
+    server.content = bytes(content)
+    with pytest.raises(FetchError, match=r"damaged one \(.*password.*\); give another"):
+        bring(tmp_path, server.url)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_server_that_sends_without_end_is_left(server, tmp_path, monkeypatch):
+    monkeypatch.setattr("training.fetch._LARGEST_DOWNLOAD", 10_000)
+    with pytest.raises(FetchError, match="which is not C-MAPSS"):
+        bring(tmp_path, server.url)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("url", ["http://127.0.0.1:1/data.zip", "http://no.such.host.invalid/x.zip", "http://[x/y"])
+def test_without_a_network_the_other_ways_are_named(tmp_path, url):
+    with pytest.raises(FetchError) as refusal:
+        bring(tmp_path / "data", url)
+    for way in ("--url", f"into {tmp_path / 'data'} by hand", "python -m simulator engines --out"):
+        assert way in str(refusal.value)
+    assert "\n" not in str(refusal.value)
 
 
 @pytest.mark.parametrize("content", [b"<html>no</html>", zipped({"other.txt": b""})])

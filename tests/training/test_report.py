@@ -8,25 +8,45 @@ import numpy as np
 import pytest
 
 from scoring.model import Model
-from scoring.signature import DRIFT_KEY
+from scoring.signature import DRIFT_KEY, Field
+from tests.training.conftest import QUICK
 from training.card import card, overview
 from training.comparison import side_by_side
 from training.export import metadata
+from training.fitting import fit
 from training.report import report
+from training.shipping import shipped_model
 
 
 @pytest.fixture(scope="module")
 def written(small_model, small_test, tmp_path_factory):
     out = tmp_path_factory.mktemp("report")
-    report(small_model, small_test, out, lambda _: None)
+    report(small_model, small_test, out, lambda *_: None)
     return out
 
 
 def test_the_report_is_one_file_that_needs_no_other(written):
     page = (written / "report.html").read_text()
-    assert page.count("<img ") == 9
+    assert page.count("<img ") == 10
     assert not re.findall(r'(?:src|href)="(?!data:)', page)
     assert "nan" not in re.sub(r"base64,[^\"]*", "", page).lower()
+
+
+@pytest.mark.parametrize("window", [12, 30])
+def test_a_report_of_another_machine_is_right_for_its_window_and_speaks_in_its_words(small_training, tmp_path, window):
+    names = {"CycleTime": Field("Hour", "h")}
+    fields = tuple(names.get(each.name, each) for each in small_training.task.fields)
+    task = dataclasses.replace(small_training.task, fields=fields, cycle="Hour", window=window, machine="Pump")
+    data = dataclasses.replace(small_training, task=task)
+    fitted = fit(task.recipe(QUICK), data, lambda *_: None)
+    written = report(shipped_model(task.recipe(QUICK), data, [data], fitted), data, tmp_path, lambda *_: None)
+    assert list(written["by messages seen, in mid-life"]) == [str(age) for age in (1, 5, 20) if age < window] + [
+        str(window)
+    ]
+    told = re.sub(r"base64,[^\"]*|<style>.*</style>", "", (tmp_path / "report.html").read_text(), flags=re.DOTALL)
+    assert "engine" not in told.lower()
+    assert "cycle" not in told.lower()
+    assert "RMSE, last hour, truth cut" in told
 
 
 def test_the_drawings_lie_beside_it(written):
@@ -35,6 +55,7 @@ def test_the_drawings_lie_beside_it(written):
         "sensors",
         "predicted",
         "residuals",
+        "machines",
         "confusion",
         "reliability",
         "coverage",

@@ -1,0 +1,40 @@
+"""`evaluate`: score the test engines and compare with the truth."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+
+from scoring.console import say
+from scoring.model import Model
+from training.cli import data as engines
+from training.cli.data import add_data
+from training.cli.figures import table
+from training.evaluation import evaluate
+from training.export import predict_by_graph
+from training.labels import Classes
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add the command's options."""
+    parser.add_argument("model", type=Path, help="an ONNX file that `fit` wrote")
+    add_data(parser)
+    parser.add_argument("--json", action="store_true", help="print JSON")
+
+
+def run(options: argparse.Namespace) -> None:
+    """Run the command."""
+    model = Model.load(options.model)
+    signature = model.signature
+    test = engines.test(options)
+    figures = evaluate(
+        *predict_by_graph(model, test.windows()),
+        test,
+        Classes(signature.classes, signature.edges),
+        signature.rul_cap or float("inf"),
+    )
+    if options.json:
+        say(json.dumps({"model": signature.name, "data": options.subset, **figures.as_dict()}, indent=2))
+    else:
+        say(table({f"test {options.subset}": figures}, test.task.words))

@@ -1,0 +1,94 @@
+"""`fit`: train a model and export it as one ONNX file."""
+
+from __future__ import annotations
+
+import argparse
+import io
+from pathlib import Path
+
+import joblib
+
+from scoring.console import note, number, say
+from scoring.model import Model
+from training.cli import data as engines
+from training.cli.data import add_data
+from training.cli.figures import table
+from training.dataset import Dataset
+from training.doubts import doubts
+from training.errors import DataError, OutputError, TrainingError
+from training.evaluation import evaluate
+from training.export import export, predict_by_graph, verify
+from training.fitting import fit
+from training.output import require_place, write_whole
+from training.progress import told
+from training.recipe import Recipe
+from training.search import recipes
+from training.shipping import cross_validation
+from training.task import Task
+
+_PIPELINE = ".joblib"
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add the command's options."""
+    add_data(parser)
+    parser.add_argument("--out", type=Path, required=True, help="the ONNX file to write")
+    parser.add_argument("--name", help="the model's name; default: the subset's, in small letters")
+    parser.add_argument(
+        "--edges", type=float, nargs="+", metavar="CYCLES", help="upper edges of the RUL classes but the last"
+    )
+    parser.add_argument("--classes", nargs="+", metavar="NAME", help="the RUL classes, the shortest first")
+    parser.add_argument("--candidate", default="default", metavar="NAME", help="a recipe by its name in `search`")
+    parser.add_argument("--cap", type=number(float, 1, 1e9), help="where RUL is cut, in cycles; default: the task's")
+
+
+def run(options: argparse.Namespace) -> None:
+    """Run the command."""
+    if options.out.suffix == _PIPELINE:
+        raise OutputError(f"{options.out} is what the pipeline is called that lies beside the model; call it .onnx")
+    require_place(options.out)
+    recipe = _recipe(options.candidate, engines.task_of(options))
+    data, test = engines.training(options), _test(options)
+    words = data.task.words
+    note(f"{data.name}: {data.trajectories.engines} {words.machines}, {len(data.rul)} {words.step}s")
+    for doubt in doubts(data):
+        note(f"warning: {doubt}")
+    with told() as tell:
+        fitted = fit(recipe, data, tell)
+    figures = {"cross-validation": cross_validation(recipe, data, fitted)}
+    shown = {"cross-validation": fitted.figures}
+    checked = data.windows()
+    if test is not None:
+        note(f"evaluating on the test {words.machines}")
+        checked = test.windows()
+        draft = Model(export("draft", fitted, data, {}))
+        shown["test"] = evaluate(*predict_by_graph(draft, checked), test, recipe.classes, recipe.cap)
+        figures["test"] = shown["test"].as_dict()
+    content = export(options.name or options.subset.lower(), fitted, data, figures)
+    verification = verify(content, fitted.pipeline, checked)
+    pipeline = io.BytesIO()
+    joblib.dump(fitted.pipeline, pipeline)
+    # The model comes last: where it is, all is there.
+    write_whole(options.out.with_suffix(_PIPELINE), pipeline.getvalue())
+    write_whole(options.out, content)
+    say(table(shown, words))
+    say(
+        f"{options.out}: {len(content) / 1e6:.2f} MB; graph against scikit-learn on {verification.windows} windows: "
+        f"probabilities within {verification.probability:.1e}, RUL within {verification.rul:.1e} {words.unit}, "
+        f"{verification.labels} labels differ"
+    )
+
+
+def _recipe(name: str, task: Task) -> Recipe:
+    known = recipes(task)
+    if name not in known:
+        raise TrainingError(f"there is no candidate {name!r}; `search` compares {', '.join(known)}")
+    return known[name]
+
+
+def _test(options: argparse.Namespace) -> Dataset | None:
+    try:
+        return engines.test(options)
+    except DataError as error:
+        note(f"no test figures: {error}")
+        return None

@@ -1,0 +1,27 @@
+"""`search`: compare model families and settings by cross-validation."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from scoring.console import say
+from training.cli import data as engines
+from training.cli.data import add_data
+from training.progress import told
+from training.search import search
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add the command's options."""
+    add_data(parser)
+    parser.add_argument("--out", type=Path, default=Path("out/search"), help="directory; default: out/search")
+    parser.add_argument("--jobs", type=int, default=2, help="processes that work at once; default: 2")
+
+
+def run(options: argparse.Namespace) -> None:
+    """Run the command."""
+    data = engines.training(options)
+    with told() as tell:
+        table = search(data, options.out, tell, options.jobs)
+    say(table)

@@ -6,16 +6,33 @@ import argparse
 import logging
 import sys
 from collections.abc import Sequence
-from importlib import import_module
 
-from scoring.console import note
+from scoring.arguments import Parser, add_command
+from scoring.console import note, reader_gone
 from scoring.errors import ScoringError
+from scoring.extras import import_for
+from scoring.version import add_version
 
 # Each is imported only where it is asked for: a device has not what all of them need.
 _COMMANDS = {
-    "serve": ("score over HTTP", "scoring.service.command", "service"),
-    "batch": ("score files", "scoring.batch.command", "service,batch"),
-    "compare": ("show where two models differ", "scoring.comparison.command", "service,batch"),
+    "serve": (
+        "score over HTTP",
+        "scoring.service.command",
+        "service",
+        "python -m scoring serve models/fleet.onnx",
+    ),
+    "batch": (
+        "score files",
+        "scoring.batch.command",
+        "service,batch",
+        "python -m scoring batch telemetry.csv predictions.parquet --model models/fleet.onnx",
+    ),
+    "compare": (
+        "show where two models differ",
+        "scoring.comparison.command",
+        "service,batch",
+        "python -m scoring compare models/fleet.onnx models/fd003.onnx telemetry.csv",
+    ),
 }
 
 
@@ -26,12 +43,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     given = list(sys.argv[1:] if arguments is None else arguments)
     logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s", level=logging.INFO)
+    # It tells every request that it makes, several for each file.
+    logging.getLogger("azure").setLevel(logging.WARNING)
     try:
         options = _parser(given[0] if given else "").parse_args(given)
         status: int | None = options.command(options)
+        sys.stdout.flush()
     except KeyboardInterrupt:
         note("stopped")
         return 130
+    except BrokenPipeError:
+        return reader_gone()
     except (ScoringError, OSError) as error:
         note(f"error: {error}")
         return 2
@@ -39,17 +61,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _parser(chosen: str) -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m scoring", description=__doc__)
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for name, (purpose, module, extra) in _COMMANDS.items():
-        command = commands.add_parser(name, help=purpose, description=purpose)
+    parser = Parser(prog="python -m scoring", description="Scores telemetry over HTTP and in files.")
+    add_version(parser)
+    commands = parser.add_commands()
+    for name, (purpose, module, extra, example) in _COMMANDS.items():
+        command = add_command(commands, name, purpose, example)
         if name == chosen:
-            try:
-                implementation = import_module(module)
-            except ModuleNotFoundError as error:
-                raise ScoringError(
-                    f"`{name}` needs {error.name}, which is not installed; install turbofan-edge[{extra}]"
-                ) from error
+            implementation = import_for(f"`{name}`", module, extra)
             implementation.add_options(command)
             command.set_defaults(command=implementation.run)
     return parser

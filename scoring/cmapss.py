@@ -21,6 +21,8 @@ from scoring.telemetry import BYTE_ORDER_MARK
 
 COLUMNS = 26
 _GZIP_LEVEL = 6
+CUT = "the last line has no end, so that its last number may have been cut; bring the file again, or end the line"
+"""What is said of a text that ends within a line, as each of NASA's files does not."""
 
 
 @dataclass(frozen=True)
@@ -117,6 +119,9 @@ def _read_text(path: Path) -> str:
     except (OSError, EOFError, zlib.error) as error:
         raise CmapssError(f"{path}: cannot be read: {error}") from error
     content = content.removeprefix(BYTE_ORDER_MARK)
+    if content and not content.endswith(b"\n"):
+        line = content.count(b"\n") + 1
+        raise CmapssError(f"{path}, line {line}: {CUT}")
     try:
         return content.decode("ascii")
     except UnicodeDecodeError as error:

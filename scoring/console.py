@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Callable, Collection
 from typing import TypeVar
@@ -34,7 +35,7 @@ def add_engine_options(parser: argparse.ArgumentParser) -> None:
         "--engines",
         type=number(int, 1, 1_000_000),
         default=DEFAULT_ENGINES,
-        help=f"how many are remembered, the least recently seen goes first; default {DEFAULT_ENGINES}",
+        help="how many are remembered, the least recently seen goes first",
     )
 
 
@@ -52,6 +53,13 @@ def say(text: str) -> None:
     """Write a result."""
     sys.stdout.write(f"{text}\n")
     sys.stdout.flush()
+
+
+def reader_gone() -> int:
+    """What a command ends with whose reader has seen enough, as `head` has: that is no error."""
+    # What is still to be written at the end has nowhere to go.
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return 0
 
 
 def note(text: str, *, passing: bool = False) -> None:

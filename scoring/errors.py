@@ -20,6 +20,10 @@ class SignatureError(ModelError):
     """A model's signature lacks a key or holds a value that this version cannot serve."""
 
 
+class TableError(ScoringError):
+    """A table cannot be scored by a model: a column is missing, or stands there twice."""
+
+
 class CmapssError(ScoringError):
     """A C-MAPSS file is not what its format promises; names the file, the line and what was expected."""
 

@@ -49,6 +49,8 @@ class ItemParser:
         """
         self.field_names = signature.field_names
         """The model's fields, in order."""
+        self.machine = signature.machine
+        """What the column of a table may be called that names the engine; "": as in messages only."""
         self.sender = Sender(engine, is_module=True)
         """Who sent what comes without a sender."""
         self._cycle = self.field_names.index(signature.cycle) if signature.cycle else None

@@ -13,7 +13,7 @@ import numpy.typing as npt
 import onnxruntime
 
 from scoring.errors import ModelError, SignatureError
-from scoring.modelfile import DIGEST_KEY, MAX_MODEL_BYTES, ModelFile
+from scoring.modelfile import DIGEST_KEY, ModelFile, content_of, lacks
 from scoring.noise import without_schema_errors
 from scoring.signature import (
     GOLDEN_KEY,
@@ -21,11 +21,9 @@ from scoring.signature import (
     PROBABILITIES,
     RUL,
     SCORES,
-    SIGNATURE_KEY,
     VALUES,
     FloatArray,
     Golden,
-    Signature,
 )
 
 log = logging.getLogger(__name__)
@@ -101,11 +99,10 @@ class Model:
                 its signature says, or does not reproduce its golden windows.
         """
         file = ModelFile.read(content, origin)
-        for key in (SIGNATURE_KEY, GOLDEN_KEY):
-            if key not in file.metadata:
-                raise ModelError(f"{origin} has no {key} in its metadata; export it with `python -m training`")
+        self.signature = file.signature(origin)
+        if GOLDEN_KEY not in file.metadata:
+            raise ModelError(lacks(GOLDEN_KEY, origin))
         try:
-            self.signature = Signature.from_json(file.metadata[SIGNATURE_KEY])
             golden = Golden.from_json(file.metadata[GOLDEN_KEY])
         except SignatureError as error:
             raise SignatureError(f"{origin}: {error}") from error
@@ -129,13 +126,7 @@ class Model:
         Raises:
             ModelError: As the constructor, or the file cannot be read.
         """
-        try:
-            with path.open("rb") as file:
-                # One byte more shows that it is too large, without all of it in memory.
-                content = file.read(MAX_MODEL_BYTES + 1)
-        except OSError as error:
-            raise ModelError(f"model {path} cannot be read: {error.strerror}") from error
-        return cls(content, str(path), require_digest=require_digest)
+        return cls(content_of(path), str(path), require_digest=require_digest)
 
     def predict(self, windows: FloatArray) -> Outputs:
         """Score windows [engines, W, fields] in one call."""

@@ -9,8 +9,10 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
-from scoring.errors import ModelError
+from scoring.errors import ModelError, SignatureError
+from scoring.signature import SIGNATURE_KEY, Signature
 
 DIGEST_KEY = "turbofan.digest"
 """Metadata key of the SHA-256, in hexadecimal, of all bytes of the file but this value's own."""
@@ -90,8 +92,51 @@ class ModelFile:
                 "export it without custom operators"
             )
         if _EXTERNAL in content:
-            raise ModelError(f"{origin} has values in other files (external data); save it as one file")
+            raise ModelError(
+                f"{origin} has values in other files (external data); save it as one file, as onnx.save does with what "
+                "onnx.load has read"
+            )
         return cls(metadata, bool(digests))
+
+    def signature(self, origin: str) -> Signature:
+        """What the model says of itself.
+
+        Raises:
+            ModelError: The file has no signature, or none that this version can serve.
+        """
+        try:
+            return Signature.from_json(self.metadata[SIGNATURE_KEY])
+        except KeyError as error:
+            raise ModelError(lacks(SIGNATURE_KEY, origin)) from error
+        except SignatureError as error:
+            raise SignatureError(f"{origin}: {error}") from error
+
+
+def lacks(key: str, origin: str) -> str:
+    """What is said of a file without an entry that `python -m training` writes."""
+    return f"{origin} has no {key} in its metadata; export it with `python -m training`"
+
+
+def content_of(path: Path) -> bytes:
+    """A model file's bytes, of one that is too large no more than shows it.
+
+    Raises:
+        ModelError: It cannot be read.
+    """
+    try:
+        with path.open("rb") as file:
+            return file.read(MAX_MODEL_BYTES + 1)
+    except OSError as error:
+        raise ModelError(f"model {path} cannot be read: {error.strerror}") from error
+
+
+def read_signature(path: Path) -> Signature:
+    """What a model file says of itself; the model is not loaded.
+
+    Raises:
+        ModelError: The file cannot be read, is damaged, or has no servable signature.
+    """
+    return ModelFile.read(content_of(path), str(path)).signature(str(path))
 
 
 def sealed(content: bytes) -> bytes:

@@ -9,7 +9,7 @@ import base64
 import json
 import math
 import zlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, TypeVar
 
@@ -79,6 +79,7 @@ class Signature:
         data: The training data: name, sha256, rows, engines.
         versions: The libraries that made the file.
         figures: What the model reached, by data set and measure.
+        machine: The column of a table, as training's was, that names the engine; "": it is named as in messages.
         alert: When to raise an alert, such as {"class": "F25", "threshold": 0.4}; empty: never.
         format: The layout that the file has.
     """
@@ -97,6 +98,7 @@ class Signature:
     versions: Mapping[str, str] = field(default_factory=dict)
     figures: Mapping[str, Any] = field(default_factory=dict)
     alert: Mapping[str, Any] = field(default_factory=dict)
+    machine: str = ""
     format: int = FORMAT
 
     @property
@@ -111,7 +113,11 @@ class Signature:
 
     def to_json(self) -> str:
         """The signature as one line of JSON with sorted keys, so that equal signatures are equal bytes."""
-        return json.dumps(asdict(self), sort_keys=True, separators=(",", ":"))
+        raw = asdict(self)
+        if not self.machine:
+            # As files of before it was known, so that the same training gives the same bytes.
+            del raw["machine"]
+        return json.dumps(raw, sort_keys=True, separators=(",", ":"))
 
     @classmethod
     def from_json(cls, text: str) -> Signature:
@@ -139,13 +145,14 @@ class Signature:
                 edges=tuple(float(each) for each in _of(list, raw, "edges")),
                 rul_cap=None if raw["rul_cap"] is None else float(raw["rul_cap"]),
                 interval=float(raw["interval"]),
-                # Files of before these two were known have neither.
+                # Files of before these and `machine` were known have none of them.
                 scores=_of(bool, {"scores": False, **raw}, "scores"),
                 values=tuple(str(each) for each in _of(list, {"values": [], **raw}, "values")),
                 data=_of(dict, raw, "data"),
                 versions=_of(dict, raw, "versions"),
                 figures=_of(dict, raw, "figures"),
                 alert=_of(dict, raw, "alert"),
+                machine=_of(str, {"machine": "", **raw}, "machine"),
                 format=_of(int, raw, "format"),
             )
         except KeyError as error:
@@ -168,10 +175,7 @@ class Signature:
                 f"signature has {len(self.classes)} classes and {len(self.values)} values; at most {MAX_NAMES} can be "
                 "served"
             )
-        if self.cycle and self.cycle not in names:
-            raise SignatureError(f"signature counts cycles by {self.cycle!r}, which is not among its fields")
-        if not self.cycle and self.window != 1:
-            raise SignatureError(f"signature has window {self.window} but no cycle field to order it by")
+        self._check_roles(names)
         if self.edges and len(self.edges) != len(self.classes) - 1:
             raise SignatureError(
                 f"signature has {len(self.classes)} classes and {len(self.edges)} edges; one less is right"
@@ -182,6 +186,15 @@ class Signature:
             raise SignatureError(f"signature names values twice: {', '.join(self.values)}")
         if not self.classes and not self.interval and not self.values:
             raise SignatureError("signature has neither classes nor RUL nor values; there is nothing to predict")
+
+    def _check_roles(self, names: Sequence[str]) -> None:
+        """Check what counts an engine's messages, and what names it."""
+        if self.cycle and self.cycle not in names:
+            raise SignatureError(f"signature counts cycles by {self.cycle!r}, which is not among its fields")
+        if not self.cycle and self.window != 1:
+            raise SignatureError(f"signature has window {self.window} but no cycle field to order it by")
+        if self.machine in names:
+            raise SignatureError(f"signature names engines by {self.machine!r}, which is among its fields")
 
 
 @dataclass(frozen=True)

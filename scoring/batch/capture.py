@@ -38,7 +38,7 @@ def _records(file: BinaryIO) -> Iterator[object]:
     """The file's records; none of a file without a byte, which a capture leaves where nothing came."""
     try:
         yield from fastavro.reader(file)
-    except OSError:
+    except BatchError:
         raise
     # Of damaged bytes fastavro makes whatever they lead to; no list of its errors is complete.
     except Exception as error:

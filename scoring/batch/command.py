@@ -7,7 +7,6 @@ import itertools
 import sys
 import time
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 
@@ -15,11 +14,11 @@ from scoring.batch.calls import Calls, Numbered
 from scoring.batch.entry import GROUP
 from scoring.batch.inputs import Inputs
 from scoring.batch.job import PART_ENTRIES, Job, Outcome
+from scoring.batch.store import load_model
 from scoring.classifier import Classifier
 from scoring.console import REFUSED, add_engine_options, note, note_empty, number, say
 from scoring.errors import InvalidTelemetry
 from scoring.items import ItemParser
-from scoring.model import Model
 from scoring.prediction import columns
 from scoring.telemetry import Sender, Telemetry, engine_of
 
@@ -33,7 +32,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     """Add the command's options."""
     parser.add_argument("input", help="a file, a pattern or a folder: .csv, .ndjson, .parquet, .avro or C-MAPSS .txt")
     parser.add_argument("output", help="the file to write: .csv, .ndjson or .parquet")
-    parser.add_argument("--model", type=Path, required=True, help="the ONNX file")
+    parser.add_argument("--model", required=True, help="the ONNX file, or its URL")
     add_engine_options(parser)
     parser.add_argument(
         "--most-refused",
@@ -55,7 +54,7 @@ def run(options: argparse.Namespace) -> int:
     """
     if options.engine:
         engine_of({}, Sender(options.engine))
-    model = Model.load(options.model)
+    model = load_model(options.model)
     inputs = Inputs(options.input)
     identity = {
         "inputs": inputs.describe(),
@@ -92,7 +91,7 @@ def run(options: argparse.Namespace) -> int:
     rate = f"{progress.rate:,.0f} messages/s"
     say(f"{outcome.scored:,} scored in {progress.seconds:.1f} s ({rate}), written to {options.output}")
     if outcome.refused:
-        say(_told(outcome, job.dead_letters_path))
+        say(_told(outcome, job.dead_letters))
     all_refused = bool(outcome.refused) and not outcome.scored
     return REFUSED if all_refused or outcome.share > options.most_refused else 0
 

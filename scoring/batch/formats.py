@@ -6,12 +6,12 @@ import csv
 import io
 import json
 from collections.abc import Callable, Iterator, Mapping
-from importlib import import_module
 from pathlib import PurePosixPath
 from typing import Any, BinaryIO, Protocol
 
 from scoring.batch.entry import BatchError, Entry
 from scoring.batch.text import read_cmapss, read_csv, read_ndjson
+from scoring.extras import import_for
 from scoring.items import ItemParser
 
 Reader = Callable[[BinaryIO, ItemParser], Iterator[Entry]]
@@ -113,10 +113,7 @@ def _suffix(path: str) -> str:
 
 def _imported(module: str) -> Any:  # noqa: ANN401 - a module
     """Formats whose libraries are imported only for files that have them."""
-    try:
-        return import_module(f"scoring.batch.{module}")
-    except ModuleNotFoundError as error:
-        raise BatchError(f"{module} files need {error.name}; install turbofan-edge[batch]") from error
+    return import_for(f"a file of {module}", f"scoring.batch.{module}", "batch")
 
 
 def _flat(record: Mapping[str, Any]) -> dict[str, Any]:

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import lzma
-import zlib
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
 
-import fsspec
-
-from scoring.batch.entry import BatchError, Entry, in_one_line
+from scoring.batch.entry import BatchError, Entry
 from scoring.batch.formats import reader
+from scoring.batch.store import Store, StoreError
+from scoring.errors import TableError
 from scoring.items import ItemParser
 
-# What a file that cannot be read, or cannot be inflated, leads to.
-_UNREADABLE = (OSError, EOFError, zlib.error, lzma.LZMAError)
 # A capture's folder has a file for each minute; a million are two years.
 _MAX_FILES = 1_000_000
 
@@ -49,18 +45,14 @@ class Inputs:
         Raises:
             BatchError: There are none, or one has a name that belongs to no format.
         """
-        try:
-            self._files, path = fsspec.core.url_to_fs(url)
-            found = self._files.expand_path(path, recursive=True) if "*" in path or self._files.isdir(path) else [path]
-            details = [self._files.info(each) for each in sorted(found)]
-        except (OSError, ValueError, ImportError) as error:
-            raise BatchError(f"{url} cannot be read: {in_one_line(error)}") from error
+        self._store = Store(url)
+        details = self._store.find()
         self.files = [_input(each) for each in details if each["type"] == "file"][:_MAX_FILES]
         self.empty: dict[str, None] = {}
         if not self.files:
             raise BatchError(f"{url} names no file")
         for each in self.files:
-            reader(each.path)
+            reader(self._store.url(each.path))
 
     def describe(self) -> list[dict[str, Any]]:
         """The files as JSON, by which a run that goes on knows that they are the same."""
@@ -74,22 +66,17 @@ class Inputs:
         """
         for each in self.files:
             entry = None
+            path = self._store.url(each.path)
             try:
-                with self._open(each.path) as file:
+                with self._store.reading(each.path) as file:
                     for entry in reader(each.path)(file, parser):
-                        yield each.path, entry
-            except _UNREADABLE as error:
-                raise BatchError(f"{each.path} cannot be read: {in_one_line(error)}") from error
-            except BatchError as error:
-                raise BatchError(f"{each.path}: {error}") from error
+                        yield path, entry
+            except StoreError:
+                raise
+            except (BatchError, TableError) as error:
+                raise BatchError(f"{path}: {error}") from error
             if entry is None:
-                self.empty[each.path] = None
-
-    def _open(self, path: str) -> Any:  # noqa: ANN401 - fsspec has no types
-        try:
-            return self._files.open(path, "rb", compression="infer")
-        except (ValueError, ImportError) as error:
-            raise BatchError(f"it cannot be inflated: {in_one_line(error)}") from error
+                self.empty[path] = None
 
 
 def _input(details: dict[str, Any]) -> Input:

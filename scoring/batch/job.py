@@ -13,10 +13,11 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
-import fsspec
+import fsspec.utils
 
 from scoring.batch.entry import BatchError, Entry
 from scoring.batch.formats import sink
+from scoring.batch.store import Store
 from scoring.errors import InvalidTelemetry
 
 # A second or two of work, and some MB in memory.
@@ -59,71 +60,70 @@ class Job:
             BatchError: The output exists or its name belongs to no format, or there are parts of another run.
         """
         self._sink = sink(url)
-        try:
-            self._files, self._path = fsspec.core.url_to_fs(url)
-        except (OSError, ValueError, ImportError) as error:
-            raise BatchError(f"{url} cannot be written: {error}") from error
+        self._store = store = Store(url)
+        self._path = store.path
         self._columns = columns
         self._folder = f"{self._path}.parts"
-        self.dead_letters_path = f"{self._path}.deadletter.ndjson"
+        self._dead_letters = f"{self._path}.deadletter.ndjson"
         identity = {**identity, "part_entries": PART_ENTRIES}
         manifest = f"{self._folder}/run.json"
-        if self._files.exists(manifest):
-            if json.loads(self._files.cat_file(manifest)) != json.loads(json.dumps(identity)):
+        if store.exists(manifest):
+            if json.loads(store.read(manifest)) != json.loads(json.dumps(identity)):
                 raise BatchError(
-                    f"{self._folder} holds parts of a run with another input, model or options; delete it to begin anew"
+                    f"{store.url(self._folder)} holds parts of a run with another input, model or options; "
+                    "delete it to begin anew"
                 )
         else:
-            for path in (self._path, self.dead_letters_path):
-                if self._files.exists(path):
-                    raise BatchError(f"{path} exists; delete it, or name another output")
-            if self._files.exists(self._folder):
+            for path in (self._path, self._dead_letters):
+                if store.exists(path):
+                    raise BatchError(f"{store.url(path)} exists; delete it, or name another output")
+            if store.exists(self._folder):
                 # What is left of a run that ended while it was clearing up.
-                self._files.rm(self._folder, recursive=True)
-            self._files.makedirs(self._folder, exist_ok=True)
-            self._put(manifest, json.dumps(identity).encode())
+                store.remove(self._folder)
+            store.make_folder(self._folder)
+            store.put(manifest, json.dumps(identity).encode())
         self.done = 0
         """How many parts are done."""
-        while self._files.exists(self._part(self.done)):
+        while store.exists(self._part(self.done)):
             self.done += 1
+
+    @property
+    def dead_letters(self) -> str:
+        """Where what cannot be scored is written, as users would give it."""
+        return self._store.url(self._dead_letters)
 
     def write(self, number: int, predictions: bytes, dead: list[dict[str, Any]]) -> None:
         """Put a part in its place; with its predictions there, as lines of JSON, it is done."""
-        self._put(self._part(number, ".dead"), _lines(dead))
-        self._put(self._part(number), predictions)
+        self._store.put(self._part(number, ".dead"), _lines(dead))
+        self._store.put(self._part(number), predictions)
         self.done = number + 1
 
     def finish(self) -> Outcome:
         """Make the output, and the file of dead letters if there are any, of the parts."""
         unfinished = f"{self._folder}/output"
         scored = 0
-        with self._files.open(unfinished, "wb", compression=_compression(self._path)) as file:
+        with self._store.writing(unfinished, _compression(self._path)) as file:
             output = self._sink(file, self._columns)
             for number in range(self.done):
-                lines = self._files.cat_file(self._part(number))
+                lines = self._store.read(self._part(number))
                 output.write(lines)
                 scored += lines.count(b"\n")
             output.close()
         refused: Counter[str] = Counter()
         letters = f"{self._folder}/letters"
-        with self._files.open(letters, "wb") as file:
+        with self._store.writing(letters) as file:
             for number in range(self.done):
-                content = self._files.cat_file(self._part(number, ".dead"))
+                content = self._store.read(self._part(number, ".dead"))
                 refused.update(json.loads(line)["Reason"] for line in content.splitlines())
                 file.write(content)
         if refused:
-            self._files.mv(letters, self.dead_letters_path)
-        self._files.mv(unfinished, self._path)
-        self._files.rm(self._folder, recursive=True)
+            self._store.move(letters, self._dead_letters)
+        self._store.move(unfinished, self._path)
+        self._store.remove(self._folder)
         return Outcome(scored, refused)
 
     def _part(self, number: int, kind: str = "") -> str:
         return f"{self._folder}/{number:08}{kind}.ndjson"
-
-    def _put(self, path: str, content: bytes) -> None:
-        """Write a file that is there whole or not at all."""
-        self._files.pipe_file(f"{path}.new", content)
-        self._files.mv(f"{path}.new", path)
 
 
 def dead_letter(path: str, entry: Entry, invalid: InvalidTelemetry) -> dict[str, Any]:

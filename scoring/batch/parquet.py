@@ -14,7 +14,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from scoring.batch.entry import BatchError, Entry, in_one_line
-from scoring.batch.text import require_columns
+from scoring.batch.text import refuse_engine
+from scoring.csvtable import engine_column, require_columns
+from scoring.errors import TableError
 from scoring.items import Item, ItemParser
 from scoring.telemetry import ENGINE
 
@@ -29,7 +31,8 @@ def read_parquet(file: BinaryIO, parser: ItemParser) -> Iterator[Entry]:
     """Records from the columns named as the fields; null and NaN are values that are absent.
 
     Raises:
-        BatchError: The file is not Parquet, or lacks a column or has it twice.
+        BatchError: The file is not Parquet, or names its engines and all are said to be of one.
+        TableError: It lacks a column or has it twice.
     """
     number = 0
     for batch in _batches(file, parser):
@@ -65,12 +68,15 @@ def _batches(file: BinaryIO, parser: ItemParser) -> Iterator[Any]:
         table = pq.ParquetFile(file)
         found = list(table.schema_arrow.names)
         require_columns(found, parser)
-        wanted = [*parser.field_names, *([ENGINE] if ENGINE in found else [])]
+        engine = engine_column(found, parser)
+        if engine is not None:
+            refuse_engine(parser, f"the column {engine}")
+        wanted = [*parser.field_names, *([engine] if engine else [])]
         for batch in table.iter_batches(batch_size=_ROWS, columns=wanted):
             # Damaged bytes may be no text, which would be noticed where it is too late to say so.
             batch.validate(full=True)
-            yield batch
-    except BatchError:
+            yield batch.rename_columns([ENGINE if name == engine else name for name in batch.schema.names])
+    except (BatchError, TableError):
         raise
     # Of damaged bytes pyarrow makes whatever they lead to; no list of its errors is complete.
     except Exception as error:

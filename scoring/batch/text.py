@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import csv
 import itertools
 from collections.abc import Callable, Iterator, Sequence
 from typing import BinaryIO
 
-from scoring.batch.cells import Cells
 from scoring.batch.entry import GROUP, BatchError, Entry
 from scoring.batch.envelope import Envelope, is_envelope
+from scoring.cells import Cells
+from scoring.cmapss import CUT
+from scoring.csvtable import CsvTable, value_of
 from scoring.errors import InvalidTelemetry
 from scoring.fast.parser import FastParser
 from scoring.items import Item, ItemParser
@@ -28,7 +29,6 @@ from scoring.telemetry import (
 _MAX_LINE_BYTES = 2 * MAX_BODY_BYTES
 # What float tells apart from its neighbours.
 _MAX_UNIT = 2**53
-_QUOTE = b'"'
 
 
 def read_ndjson(file: BinaryIO, parser: ItemParser) -> Iterator[Entry]:
@@ -57,40 +57,27 @@ def read_csv(file: BinaryIO, parser: ItemParser) -> Iterator[Entry]:
     """Records as rows below the names of their fields; an empty cell is a value that is absent.
 
     Raises:
-        BatchError: The first line does not name all fields, or one of them twice, or the file is not UTF-8.
+        BatchError: The file is not UTF-8, or names its engines and all are said to be of one.
+        TableError: The first line does not name all fields, or one of them twice.
     """
     lines = _lines(file)
     _, first = next(lines, (0, b""))
     if first == b"":
         return iter(())
-    try:
-        header = _cells(first or b"")
-    except InvalidTelemetry:
-        header = []
-    require_columns(header, parser)
-
-    def items(line: bytes) -> list[Item | InvalidTelemetry]:
-        cells = _cells(line)
-        if len(cells) != len(header):
-            raise InvalidTelemetry(Reason.NOT_A_RECORD, f"the row has {len(cells)} cells, expected {len(header)}")
-        record = {name: cell if name == ENGINE else _value(cell) for name, cell in zip(header, cells, strict=True)}
-        if not record.get(ENGINE, "x"):
-            del record[ENGINE]
-        return parser.check_each([record])
-
-    def cells(line: bytes) -> Sequence[str]:
-        return () if _QUOTE in line else line.decode("utf-8", "replace").split(",")
-
-    return _entries(lines, Cells(header, parser, cells).known, items)
+    table = CsvTable(first or b"", parser)
+    if table.engine is not None:
+        refuse_engine(parser, f"the column {table.engine}")
+    return _entries(lines, table.known, lambda line: [table.item(line)])
 
 
 def read_cmapss(file: BinaryIO, parser: ItemParser) -> Iterator[Entry]:
     """Rows of C-MAPSS: unit, cycle, settings and sensors, separated by blanks; unit 7 is the engine Client_007.
 
     Raises:
-        BatchError: The file is not ASCII.
+        BatchError: All are said to be of one engine, or the last line has no end.
     """
     names = [field.name for field in FIELDS]
+    refuse_engine(parser, "their units")
 
     def items(line: bytes) -> list[Item | InvalidTelemetry]:
         unit, *cells = line.decode("ascii", "replace").split()
@@ -103,7 +90,7 @@ def read_cmapss(file: BinaryIO, parser: ItemParser) -> Iterator[Entry]:
             raise InvalidTelemetry(
                 Reason.ENGINE_ID, f"the unit is {unit[:40]!r}, expected a whole number from 1", ENGINE
             )
-        record: dict[str, object] = {name: _value(cell) for name, cell in zip(names, cells, strict=True)}
+        record: dict[str, object] = {name: value_of(cell) for name, cell in zip(names, cells, strict=True)}
         return parser.check_each([{**record, ENGINE: engine}])
 
     def cells(line: bytes) -> Sequence[str]:
@@ -111,21 +98,17 @@ def read_cmapss(file: BinaryIO, parser: ItemParser) -> Iterator[Entry]:
         engine = _engine(unit)
         return () if engine is None else (engine, *values)
 
-    return _entries(_lines(file), Cells([ENGINE, *names], parser, cells).known, items)
+    return _entries(_lines(file, ends=True), Cells([ENGINE, *names], ENGINE, parser, cells).known, items)
 
 
-def require_columns(found: list[str], parser: ItemParser) -> None:
-    """Make sure that a table has one column for each of the model's fields, and at most one for the engine.
+def refuse_engine(parser: ItemParser, by: str) -> None:
+    """Refuse a name for the engine of all messages where a file names them itself: it would hide what the file says.
 
     Raises:
-        BatchError: It has not.
+        BatchError: There is such a name.
     """
-    twice = [name for name in (*parser.field_names, ENGINE) if found.count(name) > 1]
-    if twice:
-        raise BatchError(f"the column {twice[0]} stands there twice; leave one of them, or rename the other")
-    missing = [name for name in parser.field_names if name not in found]
-    if missing:
-        raise BatchError(f"there is no column {missing[0]}; the model needs {', '.join(parser.field_names)}")
+    if parser.sender.device:
+        raise BatchError(f"it names its engines by {by}; leave --engine {parser.sender.device} out")
 
 
 def _entries(
@@ -152,17 +135,24 @@ def _overlong(most: int) -> InvalidTelemetry:
     return InvalidTelemetry(Reason.TOO_LARGE, f"the line has more than {most} bytes")
 
 
-def _lines(file: BinaryIO, most: int = MAX_BODY_BYTES) -> Iterator[tuple[int, bytes | None]]:
+def _lines(file: BinaryIO, most: int = MAX_BODY_BYTES, *, ends: bool = False) -> Iterator[tuple[int, bytes | None]]:
     """Lines that are not empty, with their numbers; None in place of one that is too long to be a message.
 
+    Args:
+        file: Of the lines.
+        most: How long a line may be.
+        ends: The last line has to have an end as well.
+
     Raises:
-        BatchError: The file is in UTF-16 or UTF-32, as its first bytes say.
+        BatchError: The file is in UTF-16 or UTF-32, as its first bytes say, or its last line has no end.
     """
     number = 0
     while line := file.readline(most + 1):
         number += 1
         if number == 1 and is_foreign(line):
             raise BatchError("it is UTF-16 or UTF-32; save it as UTF-8")
+        if ends and not line.endswith(b"\n") and len(line) <= most:
+            raise BatchError(f"line {number}: {CUT}")
         if len(line) > most:
             while line and not line.endswith(b"\n"):
                 line = file.readline(most)
@@ -174,27 +164,6 @@ def _lines(file: BinaryIO, most: int = MAX_BODY_BYTES) -> Iterator[tuple[int, by
 
 def _engine(unit: str) -> str | None:
     """The engine of a unit's number, however that is written; None where it is no whole number from 1."""
-    value = _value(unit)
+    value = value_of(unit)
     whole = isinstance(value, float) and 1 <= value < _MAX_UNIT and value == int(value)
     return f"Client_{int(value):03}" if whole and isinstance(value, float) else None
-
-
-def _cells(line: bytes) -> list[str]:
-    text = line.decode("utf-8", "replace")
-    if '"' not in text:
-        return text.split(",")
-    try:
-        return next(csv.reader([text]))
-    except csv.Error as error:
-        raise InvalidTelemetry(Reason.NOT_A_RECORD, f"the row is not CSV: {error}") from error
-
-
-def _value(cell: str) -> float | str | None:
-    """A cell's number; the text itself where it is none, so that the field's fault names it."""
-    if not cell:
-        return None
-    try:
-        # float() takes 1_000, which no other reader does.
-        return cell if "_" in cell else float(cell)
-    except ValueError:
-        return cell

@@ -7,9 +7,9 @@ import itertools
 import json
 from collections import Counter
 from collections.abc import Iterator
-from pathlib import Path
 
 from scoring.batch.inputs import Inputs
+from scoring.batch.store import load_model
 from scoring.classifier import MAX_BATCH, Classifier
 from scoring.comparison.differences import Differences, Pair
 from scoring.comparison.table import table
@@ -27,8 +27,8 @@ _CHUNK = 16 * MAX_BATCH
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Add the command's options."""
-    parser.add_argument("first", type=Path, metavar="A", help="an ONNX file")
-    parser.add_argument("second", type=Path, metavar="B", help="another")
+    parser.add_argument("first", metavar="A", help="an ONNX file, or its URL")
+    parser.add_argument("second", metavar="B", help="another")
     parser.add_argument("data", help="records to score: files as `batch` reads them")
     parser.add_argument("--engine", default="", metavar="NAME", help="the engine of records that name none")
     parser.add_argument("--engines", type=number(int, 1, 1_000_000), default=DEFAULT_ENGINES, help="remembered at most")
@@ -46,7 +46,7 @@ def run(options: argparse.Namespace) -> int:
     """
     if options.engine:
         engine_of({}, Sender(options.engine))
-    first, second = Model.load(options.first), Model.load(options.second)
+    first, second = load_model(options.first), load_model(options.second)
     inputs = Inputs(options.data)
     answers = [_answers(model, inputs, options.engine, options.engines) for model in (first, second)]
     differences = Differences(first.signature.classes)

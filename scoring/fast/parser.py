@@ -24,7 +24,8 @@ class FastParser:
         Args:
             careful: Parses what is not as it mostly is.
         """
-        self._careful = careful
+        self.careful = careful
+        """Parses what is not as it mostly is."""
         fields = careful.field_names
         self._records = None if ENGINE in fields else Objects(record_form(fields))
         self._several = None if ROWS in fields else Objects(RowsForm)
@@ -48,7 +49,7 @@ class FastParser:
             items: list[Item | InvalidTelemetry] = [item for item in found[0] if item]
             if 1 <= len(items) == len(found[0]) <= most:
                 return items, found[1]
-        return self._careful.parse(body, most)
+        return self.careful.parse(body, most)
 
     def parse_lines(self, lines: Sequence[bytes]) -> list[Item | InvalidTelemetry]:
         """Parse the lines of a stream; one that cannot be scored comes back as its error."""
@@ -79,19 +80,19 @@ class FastParser:
 
     def _parse_line(self, line: bytes) -> Item | InvalidTelemetry:
         try:
-            return self._careful.parse_line(line)
+            return self.careful.parse_line(line)
         except InvalidTelemetry as invalid:
             return invalid
 
     def _items_of_records(self, records: Sequence[Form], senders: Sequence[Sender] | None = None) -> list[Item | None]:
         rows = [msgspec.structs.astuple(each)[1:] for each in records]
-        return self._careful.check_rows(rows, list(map(_name, records)), senders)
+        return self.careful.check_rows(rows, list(map(_name, records)), senders)
 
     def _items_of_rows(self, several: Sequence[RowsForm]) -> list[Item | None]:
         alone = [each for each in several if each.each is not True]
-        windows = iter(self._careful.check_windows([each.rows for each in alone], list(map(_name, alone))))
+        windows = iter(self.careful.check_windows([each.rows for each in alone], list(map(_name, alone))))
         return [
-            self._careful.check_trajectory(each.rows, _name(each)) if each.each is True else next(windows)
+            self.careful.check_trajectory(each.rows, _name(each)) if each.each is True else next(windows)
             for each in several
         ]
 

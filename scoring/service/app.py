@@ -19,11 +19,12 @@ from scoring.items import Item, ItemParser, size
 from scoring.model import Model
 from scoring.service.batching import Batcher
 from scoring.service.body import is_here, read
+from scoring.service.connections import Connections
 from scoring.service.gzip import GzipPacker, takes_gzip
 from scoring.service.keys import Keys
 from scoring.service.limits import Limits
 from scoring.service.lines import CONTENT_TYPE as LINES
-from scoring.service.lines import LineScorer
+from scoring.service.lines import TABLE, LineScorer
 from scoring.service.meters import Meters
 from scoring.service.openapi import description
 from scoring.service.parsing import Parsing
@@ -46,7 +47,8 @@ class Service:
 
     Attributes:
         application: What aiohttp serves.
-        connections: How many connections callers hold; more than one where nobody can tell.
+        limits: What is taken at most.
+        connections: Those of the callers.
     """
 
     def __init__(
@@ -69,14 +71,14 @@ class Service:
         """
         self._model = model
         self._keys = keys or Keys()
-        self._limits = limits or Limits()
+        self.limits = limits or Limits()
         self._meters = Meters()
+        self.connections = Connections(self.limits.connections, self.limits.seconds, self._turn_away)
         self._parsing = Parsing(FastParser(ItemParser(model.signature, engine)))
         self._classifier = Classifier(model, engines)
-        self.connections: Callable[[], int] = lambda: 2
-        self._batcher = Batcher(self._classifier, self._limits, self._meters, lambda: self._running, self._is_single)
-        self._lines = LineScorer(self._parsing, self._batcher, self._limits, self._meters)
-        self._description = encoded(description(model, self._limits, keyed=bool(self._keys), named=not engine))
+        self._batcher = Batcher(self._classifier, self.limits, self._meters, lambda: self._running, self._is_single)
+        self._lines = LineScorer(self._parsing, self._batcher, self.limits, self._meters)
+        self._description = encoded(description(model, self.limits, keyed=bool(self._keys), named=not engine))
         self._running = 0
         self._idle = asyncio.Event()
         self._ending = False
@@ -87,34 +89,47 @@ class Service:
             "running_requests", "Requests that are being read, scored or answered", lambda: self._running
         )
         self._meters.gauge(
-            "running_requests_limit", "How many may be; more are told to come again", lambda: self._limits.requests
+            "running_requests_limit", "How many may be; more are told to come again", lambda: self.limits.requests
+        )
+        self._meters.gauge("connections", "Connections of callers", lambda: len(self.connections))
+        self._meters.gauge(
+            "connections_limit", "How many may be; more are told to come again", lambda: self.limits.connections
         )
         self.application = web.Application(middlewares=[self._answered])
         self.application.cleanup_ctx.append(self._scoring)
         self.application.add_routes(
             [
                 web.post("/score", self._score),
-                web.get("/model", self._answer_model, allow_head=False),
-                web.get("/metrics", self._answer_metrics, allow_head=False),
-                web.get("/openapi.json", self._answer_description, allow_head=False),
-                web.get("/health/live", self._answer_live, allow_head=False),
-                web.get("/health/ready", self._answer_ready, allow_head=False),
+                web.get("/model", self._answer_model),
+                web.get("/metrics", self._answer_metrics),
+                web.get("/openapi.json", self._answer_description),
+                web.get("/health/live", self._answer_live),
+                web.get("/health/ready", self._answer_ready),
             ]
         )
 
     async def end(self) -> None:
-        """Refuse what comes, and wait for what runs, but not for ever."""
+        """Refuse what comes, and wait for what runs, but not for ever; streams are told why they end."""
         self._ending = True
+        if await self._are_idle_in(self.limits.grace_seconds):
+            return
+        self._lines.end()
+        if not await self._are_idle_in(self.limits.farewell_seconds):
+            log.warning("%d requests did not end in time", self._running)
+
+    async def _are_idle_in(self, seconds: float) -> bool:
+        """Whether all requests have ended, within a time."""
         try:
-            async with asyncio.timeout(self._limits.grace_seconds):
+            async with asyncio.timeout(seconds):
                 while self._running:
                     self._idle.clear()
                     await self._idle.wait()
         except TimeoutError:
-            log.warning("%d requests did not end in %g s", self._running, self._limits.grace_seconds)
+            return False
+        return True
 
     def _is_single(self) -> bool:
-        return self.connections() == 1
+        return len(self.connections) == 1
 
     async def _scoring(self, _application: web.Application) -> AsyncIterator[None]:
         with self._parsing:
@@ -124,11 +139,14 @@ class Service:
     @web.middleware
     async def _answered(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         """Answer, whatever goes wrong; count it, and log what is no caller's fault."""
+        self.connections.begin(request)
         try:
             response = await self._handled(request, handler)
         except Exception:
             log.exception("%s %r failed", request.method, request.path)
             response = failed().response()
+        finally:
+            self.connections.end(request)
         if response.status == web.HTTPServiceUnavailable.status_code:
             self._log_turned_away()
         known = request.match_info.route.resource
@@ -151,22 +169,27 @@ class Service:
             headers = {"Allow": wrong.headers["Allow"]} if "Allow" in wrong.headers else {}
             return Refusal(wrong.status, [fault], headers).response()
 
+    def _turn_away(self, refusal: Refusal) -> None:
+        """Count and log a connection that was one too many."""
+        self._meters.refused.labels(refusal.faults[0].reason).inc()
+        self._log_turned_away()
+
     def _log_turned_away(self) -> None:
         self._turned_away += 1
         now = time.monotonic()
         if now - self._told >= _SILENCE_SECONDS:
-            log.warning("%d requests were turned away with 503", self._turned_away)
+            log.warning("turned away with 503: %d", self._turned_away)
             self._turned_away, self._told = 0, now
 
     async def _score(self, request: web.Request) -> web.StreamResponse:
         if self._ending:
             raise come_again("ending", "the service is ending")
-        if self._running >= self._limits.requests:
+        if self._running >= self.limits.requests:
             raise come_again("overloaded", f"{self._running} requests are running; come again a little later")
         kind = request.content_type
-        if kind not in (_JSON, LINES):
-            fault = Fault("content_type", f"the body is {kind[:60]!r}; send {_JSON} or {LINES}")
-            raise Refusal(415, [fault], {"Accept": f"{_JSON}, {LINES}"})
+        if kind not in (_JSON, LINES, TABLE):
+            fault = Fault("content_type", f"the body is {kind[:60]!r}; send {_JSON}, {LINES} or {TABLE}")
+            raise Refusal(415, [fault], {"Accept": f"{_JSON}, {LINES}, {TABLE}"})
         self._running += 1
         try:
             return await (self._score_json(request) if kind == _JSON else self._score_lines(request))
@@ -185,7 +208,7 @@ class Service:
         return _compressed(request, encoded(answers if listed else answers[0]), _JSON)
 
     async def _body(self, request: web.Request) -> bytes:
-        limits = self._limits
+        limits = self.limits
         if is_here(request):
             return await read(request, limits.body_bytes)
         try:
@@ -198,16 +221,19 @@ class Service:
             raise Refusal(400, [Fault("disconnected", "the body broke off")]) from error
 
     async def _parse(self, body: bytes) -> tuple[list[Item], bool]:
+        if body.count(b",") > self.limits.values:
+            told = f"the body has more than {self.limits.values} values; send lines ({LINES}) instead"
+            raise Refusal(413, [Fault("too_large", told)])
         try:
-            parsed, listed = await self._parsing.body(body, self._limits.rows)
+            parsed, listed = await self._parsing.body(body, self.limits.rows)
         except InvalidTelemetry as invalid:
             raise refused(invalid) from invalid
         items = [item for item in parsed if not isinstance(item, InvalidTelemetry)]
         if len(items) < len(parsed):
             raise refused({row: item for row, item in enumerate(parsed) if isinstance(item, InvalidTelemetry)})
         rows = sum(map(size, items))
-        if rows > self._limits.rows:
-            told = f"the trajectories have {rows} messages, at most {self._limits.rows} are taken; send lines instead"
+        if rows > self.limits.rows:
+            told = f"the trajectories have {rows} messages, at most {self.limits.rows} are taken; send lines instead"
             raise refused(InvalidTelemetry(Reason.TOO_MANY_RECORDS, told))
         return items, listed
 

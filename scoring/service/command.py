@@ -9,8 +9,10 @@ import os
 from pathlib import Path
 
 from scoring.console import add_engine_options, number
+from scoring.errors import ScoringError
 from scoring.model import Model
 from scoring.service.app import Service
+from scoring.service.connections import most_connections
 from scoring.service.keys import Keys
 from scoring.service.limits import Limits
 from scoring.service.process import is_loopback, serve
@@ -22,8 +24,8 @@ log = logging.getLogger(__name__)
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Add the command's options."""
     parser.add_argument("model", type=Path, help="the ONNX file")
-    parser.add_argument("--host", default="127.0.0.1", help="address to listen at; default: this machine only")
-    parser.add_argument("--port", type=number(int, 0, 65_535), default=8080, help="0: any that is free; default 8080")
+    parser.add_argument("--host", default="127.0.0.1", help="address to listen at")
+    parser.add_argument("--port", type=number(int, 0, 65_535), default=8080, help="0: any that is free")
     parser.add_argument(
         "--keys",
         type=Path,
@@ -31,16 +33,17 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         help="keys that callers must show, one on each line; those in SCORING_KEYS, separated by commas, are added",
     )
     add_engine_options(parser)
-    parser.add_argument("--body-kilobytes", type=number(int, 1, 1_000_000), default=1024, help="default 1024")
-    parser.add_argument("--rows", type=number(int, 1, 1_000_000), default=1000, help="in one JSON body; default 1000")
-    parser.add_argument("--seconds", type=number(float, 0.1, 3600.0), default=10.0, help="for a request; default 10")
-    parser.add_argument("--requests", type=number(int, 1, 100_000), default=256, help="at once; default 256")
-    parser.add_argument("--batch", type=number(int, 1, 10_000), default=64, help="rows in one call; default 64")
+    parser.add_argument("--body-kilobytes", type=number(int, 1, 1_000_000), default=1024, help="of a body, inflated")
+    parser.add_argument("--rows", type=number(int, 1, 1_000_000), default=1000, help="in one JSON body")
+    parser.add_argument("--seconds", type=number(float, 0.1, 3600.0), default=10.0, help="for a request")
+    parser.add_argument("--requests", type=number(int, 1, 100_000), default=256, help="at once")
+    parser.add_argument("--connections", type=number(int, 1, 100_000), default=768, help="at once")
+    parser.add_argument("--batch", type=number(int, 1, 10_000), default=64, help="rows in one call")
     parser.add_argument(
         "--linger-milliseconds",
         type=number(float, 0.0, 1000.0),
         default=0.0,
-        help="how long a row waits for others to be scored with it; default 0: only while the model works anyway",
+        help="how long a row waits for others to be scored with it; 0: only while the model works anyway",
     )
 
 
@@ -56,6 +59,7 @@ def run(options: argparse.Namespace) -> None:
         engine_of({}, Sender(options.engine))
     model = Model.load(options.model)
     limits = Limits(
+        connections=_connections(options.connections),
         body_bytes=options.body_kilobytes * 1024,
         rows=options.rows,
         seconds=options.seconds,
@@ -76,3 +80,17 @@ def run(options: argparse.Namespace) -> None:
         )
     )
     log.info("stopped")
+
+
+def _connections(asked: int) -> int:
+    """How many connections may be, within the system's limit of open files.
+
+    Raises:
+        ScoringError: It leaves room for none.
+    """
+    most = most_connections()
+    if most < 1:
+        raise ScoringError("the limit of open files leaves no room for connections; raise it, as `ulimit -n 1024` does")
+    if most < asked:
+        log.warning("at most %d connections: the limit of open files allows no more; `ulimit -n` raises it", most)
+    return min(asked, most)

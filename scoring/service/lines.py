@@ -10,7 +10,8 @@ from typing import Any
 
 from aiohttp import ClientError, web
 
-from scoring.errors import InvalidTelemetry
+from scoring.csvtable import CsvTable
+from scoring.errors import InvalidTelemetry, TableError
 from scoring.items import Item, batches
 from scoring.predictions import Record
 from scoring.service.batching import Answers, Batcher
@@ -19,15 +20,21 @@ from scoring.service.gzip import GzipPacker
 from scoring.service.limits import Limits
 from scoring.service.meters import Meters
 from scoring.service.parsing import Parsing
-from scoring.service.refusal import Fault, Refusal, encoded_lines, failed
+from scoring.service.refusal import Fault, Refusal, come_again, encoded_lines, failed
 from scoring.telemetry import Reason
 
 log = logging.getLogger(__name__)
 
 CONTENT_TYPE = "application/x-ndjson"
+TABLE = "text/csv"
+"""A table whose rows are lines; they are answered as the lines of a stream are."""
 
 # Groups of a stream that are being scored or written: enough that reading, scoring and writing go on side by side.
 _GROUPS = 4
+
+
+_Numbered = list[tuple[int, bytes | None]]
+"""Lines with their numbers; None in place of one that is too long."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +60,15 @@ class LineScorer:
         self._batcher = batcher
         self._limits = limits
         self._meters = meters
+        self._ending = False
+        self._waiting: set[asyncio.Timeout] = set()
+        """The streams that wait for their callers."""
+
+    def end(self) -> None:
+        """Read no more; what has been read is still answered, and each stream's last line says why it is the last."""
+        self._ending = True
+        for waiting in self._waiting:
+            waiting.reschedule(0.0)
 
     async def answer(self, request: web.Request, response: web.StreamResponse, packer: GzipPacker | None) -> None:
         """Answer each line of a request by a line of the prepared response, compressed if there is a packer.
@@ -80,13 +96,18 @@ class LineScorer:
             await response.write(data)
 
     async def _read(self, request: web.Request, groups: asyncio.Queue[_Group | Fault | None]) -> None:
+        table = None
         try:
             async for numbered in self._numbered(request):
-                await groups.put(await self._group(numbered))
+                if request.content_type == TABLE and table is None:
+                    table = self._parsing.table(numbered[0][1] or b"")
+                    del numbered[0]
+                if numbered:
+                    await groups.put(await self._group(numbered, table))
         except Refusal as refusal:
             await groups.put(refusal.faults[0])
-        except TimeoutError:
-            await groups.put(Fault("too_slow", f"no data for {self._limits.seconds:g} s"))
+        except TableError as error:
+            await groups.put(Fault("columns", str(error)))
         except (ClientError, ConnectionError) as error:
             await groups.put(Fault("disconnected", f"the request broke off: {error}"))
         except Exception:
@@ -94,21 +115,38 @@ class LineScorer:
             await groups.put(failed().faults[0])
         await groups.put(None)
 
-    async def _numbered(self, request: web.Request) -> AsyncIterator[list[tuple[int, bytes | None]]]:
+    async def _numbered(self, request: web.Request) -> AsyncIterator[_Numbered]:
         """The stream's lines with their numbers from 1, at most a full batch at a time, without empty ones."""
         arriving = lines(pieces(request), self._limits.line_bytes, self._limits.barren_bytes)
         while True:
-            async with asyncio.timeout(self._limits.seconds):
-                numbered = await anext(arriving, None)
+            numbered = await self._next(arriving)
             if numbered is None:
                 return
             for start in range(0, len(numbered), self._limits.batch):
                 yield numbered[start : start + self._limits.batch]
 
-    async def _group(self, numbered: Sequence[tuple[int, bytes | None]]) -> _Group:
+    async def _next(self, arriving: AsyncIterator[_Numbered]) -> _Numbered | None:
+        """The lines that come next; None at the stream's end.
+
+        Raises:
+            Refusal: The caller sends none in time, or the service is ending.
+        """
+        waiting = asyncio.timeout(0.0 if self._ending else self._limits.seconds)
+        self._waiting.add(waiting)
+        try:
+            async with waiting:
+                return await anext(arriving, None)
+        except TimeoutError as error:
+            if self._ending:
+                raise come_again("ending", "the service is ending; send again what has no answer") from error
+            raise Refusal(408, [Fault("too_slow", f"no data for {self._limits.seconds:g} s")]) from error
+        finally:
+            self._waiting.discard(waiting)
+
+    async def _group(self, numbered: _Numbered, table: CsvTable | None) -> _Group:
         items: list[Item] = []
         invalid: dict[int, InvalidTelemetry] = {}
-        parsed = iter(await self._parsing.lines([line for _, line in numbered if line is not None]))
+        parsed = iter(await self._parsing.lines([line for _, line in numbered if line is not None], table))
         for number, line in numbered:
             item = self._overlong() if line is None else next(parsed)
             if isinstance(item, InvalidTelemetry):

@@ -10,6 +10,7 @@ from scoring.prediction import label_key, weights_key
 from scoring.rows import EACH, MAX_ROWS, ROWS
 from scoring.service.limits import Limits
 from scoring.service.lines import CONTENT_TYPE as LINES
+from scoring.service.lines import TABLE
 from scoring.signature import Signature
 from scoring.telemetry import CYCLE, ENGINE, ENGINE_ID, LARGEST, MAX_CYCLE, MAX_ENGINE_NUMBER
 
@@ -38,27 +39,32 @@ def description(model: Model, limits: Limits, *, keyed: bool, named: bool) -> Sc
     signature = model.signature
     paths: Schema = {
         "/score": {"post": _score()},
-        "/model": {"get": _get("The model and its signature", _JSON, _ref("Model"))},
-        "/metrics": {"get": _get("Metrics in Prometheus' text form", "text/plain", _TEXT)},
-        "/openapi.json": {"get": _get("This description", _JSON, {"type": "object"})},
-        "/health/live": {"get": _get("The process runs", _JSON, _ref("Health"))},
-        "/health/ready": {"get": _get("Requests are scored", _JSON, _ref("Health"))},
+        "/model": {"get": _get("getModel", "The model and its signature", _JSON, _ref("Model"))},
+        "/metrics": {"get": _get("getMetrics", "Metrics in Prometheus' text form", "text/plain", _TEXT)},
+        "/openapi.json": {"get": _get("getDescription", "This description", _JSON, _ref("Description"))},
+        "/health/live": {"get": _get("getLive", "The process runs", _JSON, _ref("Health"))},
+        "/health/ready": {"get": _get("getReady", "Requests are scored", _JSON, _ref("Health"))},
     }
     paths["/health/ready"]["get"]["responses"]["503"] = _refused("The service is ending", "Retry-After")
     components: Schema = {"schemas": _schemas(signature, limits, named=named and bool(signature.cycle))}
     if keyed:
         components["securitySchemes"] = {"key": {"type": "http", "scheme": "bearer"}}
-        for operation in (each for path, each in paths.items() if not path.startswith("/health/")):
-            (described,) = operation.values()
-            described["security"] = [{"key": []}]
-            described["responses"]["401"] = _refused("No valid key is shown", "WWW-Authenticate")
+    for path, each in paths.items():
+        (operation,) = each.values()
+        open_to_all = not keyed or path.startswith("/health/")
+        operation["security"] = [] if open_to_all else [{"key": []}]
+        if not open_to_all:
+            operation["responses"]["401"] = _refused("No valid key is shown", "WWW-Authenticate")
     return {
         "openapi": "3.1.0",
         "info": {
             "title": f"Scoring with {signature.name}",
             "version": model.version,
             "description": "Send an engine's next messages, its last ones, or all of them; get predictions.",
+            "license": {"name": "MIT", "identifier": "MIT"},
         },
+        # Wherever the description was asked for.
+        "servers": [{"url": "/"}],
         "paths": paths,
         "components": components,
     }
@@ -67,19 +73,21 @@ def description(model: Model, limits: Limits, *, keyed: bool, named: bool) -> Sc
 def _score() -> Schema:
     per_line = "An answer to each line, or an object `error` with the line's number."
     return {
+        "operationId": "score",
         "summary": "Score records, windows and trajectories",
         "requestBody": {
             "required": True,
             "content": {
                 _JSON: {"schema": {"anyOf": [_ref("Item"), _ref("Items")]}},
                 LINES: {"schema": {**_TEXT, "description": "One item a line."}},
+                TABLE: {"schema": {"description": "A header with the fields' names, then one record a line."}},
             },
         },
         "responses": {
             "200": {
                 "description": "Predictions, in the order of the items",
                 "content": {
-                    _JSON: {"schema": {"anyOf": [_ref("Answer"), {"type": "array", "items": _ref("Answer")}]}},
+                    _JSON: {"schema": {"anyOf": [_ref("Answer"), _ref("Answers")]}},
                     LINES: {"schema": {**_TEXT, "description": per_line}},
                 },
             },
@@ -94,9 +102,13 @@ def _score() -> Schema:
     }
 
 
-def _get(summary: str, content_type: str, schema: Schema) -> Schema:
+def _get(name: str, summary: str, content_type: str, schema: Schema) -> Schema:
     content = {content_type: {"schema": schema}}
-    return {"summary": summary, "responses": {"200": {"description": summary, "content": content}}}
+    return {
+        "operationId": name,
+        "summary": summary,
+        "responses": {"200": {"description": summary, "content": content}},
+    }
 
 
 def _refused(summary: str, header: str = "") -> Schema:
@@ -114,13 +126,14 @@ def _object(properties: Schema, required: list[str]) -> Schema:
     return {"type": "object", "properties": properties, "required": required}
 
 
+def _only(value: bool) -> Schema:
+    """One of the two values; makers of clients do not know `const` for them."""
+    return {"type": "boolean", "enum": [value]}
+
+
 def _schemas(signature: Signature, limits: Limits, *, named: bool) -> Schema:
     fields = {each.name: _field(signature, each.name, each.unit) for each in signature.fields}
     names = list(fields)
-    record: Schema = {ENGINE: _ENGINE, **fields}
-    if ROWS not in fields:
-        # It would be a window.
-        record[ROWS] = False
     values = {
         "type": "array",
         "prefixItems": list(fields.values()),
@@ -139,18 +152,25 @@ def _schemas(signature: Signature, limits: Limits, *, named: bool) -> Schema:
         "maxItems": min(MAX_ROWS, limits.rows),
         "description": "An engine's messages; each is answered, in the order of cycles.",
     }
+    classes = {"Class": {"type": "string", "enum": list(signature.classes)}} if signature.classes else {}
     return {
-        "Record": _object(record, [ENGINE, *names] if named else names),
+        **classes,
+        "Record": _object({ENGINE: _ENGINE, **fields}, [ENGINE, *names] if named else names),
         "Message": _object(fields, names),
         "Values": values,
-        "Window": _object({ENGINE: _ENGINE, ROWS: last, EACH: {"const": False}}, [ROWS]),
-        "Trajectory": _object({ENGINE: _ENGINE, ROWS: all_of_them, EACH: {"const": True}}, [ROWS, EACH]),
+        "Window": _object({ENGINE: _ENGINE, ROWS: last, EACH: _only(False)}, [ROWS]),
+        "Trajectory": _object({ENGINE: _ENGINE, ROWS: all_of_them, EACH: _only(True)}, [ROWS, EACH]),
         "Item": {"anyOf": [_ref("Record"), _ref("Window"), _ref("Trajectory")]},
         "Items": {"type": "array", "items": _ref("Item"), "minItems": 1, "maxItems": limits.rows},
         "Prediction": _prediction(signature, _itself),
         "Predictions": _prediction(signature, _list_of),
+        "Answers": {"type": "array", "items": _ref("Answer"), "minItems": 1},
         "Answer": {"anyOf": [_ref("Prediction"), _ref("Predictions")]},
-        "Model": _object({"Model": _TEXT, "ModelVersion": _TEXT, "signature": {"type": "object"}}, ["signature"]),
+        "Model": _object(
+            {"Model": _TEXT, "ModelVersion": _TEXT, "signature": {"type": "object"}},
+            ["Model", "ModelVersion", "signature"],
+        ),
+        "Description": {"type": "object"},
         "Health": _object({"status": _TEXT}, ["status"]),
         "Refusal": _object(
             {"errors": {"type": "array", "items": _ref("Fault"), "minItems": 1}, "count": {"type": "integer"}},
@@ -194,7 +214,7 @@ def _prediction(signature: Signature, form: Callable[[Schema], Schema]) -> Schem
     if signature.classes:
         classes = list(signature.classes)
         label, weights = label_key(signature), weights_key(signature)
-        properties[label] = form({"enum": classes})
+        properties[label] = form(_ref("Class"))
         properties[weights] = _object(dict.fromkeys(classes, form(_NUMBER)), classes)
         required += [label, weights]
     if signature.values:

@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from types import TracebackType
 from typing import TypeVar
 
+from scoring.csvtable import CsvTable
 from scoring.errors import InvalidTelemetry
 from scoring.fast.parser import FastParser
 from scoring.items import Item
@@ -43,9 +44,17 @@ class Parsing:
         """
         return await self._parsed(len(body), lambda: self._parser.parse(body, most))
 
-    async def lines(self, lines: Sequence[bytes]) -> list[Item | InvalidTelemetry]:
-        """Parse the lines of a stream; one that cannot be scored comes back as its error."""
-        return await self._parsed(sum(map(len, lines)), lambda: self._parser.parse_lines(lines))
+    async def lines(self, lines: Sequence[bytes], table: CsvTable | None = None) -> list[Item | InvalidTelemetry]:
+        """Parse the lines of a stream, or of a table; one that cannot be scored comes back as its error."""
+        return await self._parsed(sum(map(len, lines)), lambda: (table or self._parser).parse_lines(lines))
+
+    def table(self, header: bytes) -> CsvTable:
+        """A table with this header.
+
+        Raises:
+            TableError: It does not name all fields, or one of them twice.
+        """
+        return CsvTable(header, self._parser.careful)
 
     async def _parsed(self, size: int, parse: Callable[[], Parsed]) -> Parsed:
         if size <= AT_ONCE_BYTES:

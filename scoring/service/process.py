@@ -20,8 +20,6 @@ log = logging.getLogger(__name__)
 _CLOSING_SECONDS = 1.0
 # How long what a refused caller still sends is read, so that it sees the refusal before the connection's end.
 _LINGERING_SECONDS = 2.0
-# Clients that keep a connection for the next request come back within a minute or not at all.
-_KEEP_ALIVE_SECONDS = 60.0
 
 
 async def serve(service: Service, host: str, port: int, listening: Callable[[str], None]) -> None:
@@ -63,19 +61,17 @@ async def served(service: Service, host: str, port: int) -> AsyncIterator[str]:
         service.application,
         access_log=None,
         auto_decompress=False,
-        keepalive_timeout=_KEEP_ALIVE_SECONDS,
+        keepalive_timeout=service.limits.seconds,
         lingering_time=_LINGERING_SECONDS,
         shutdown_timeout=_CLOSING_SECONDS,
     )
     await runner.setup()
-    if server := runner.server:
-        service.connections = lambda: len(server.connections)
+    if not (server := runner.server):
+        raise RuntimeError("aiohttp's runner has no server after its set-up")
     try:
-        site = web.TCPSite(runner, host, port)
-        await site.start()
-        bound_host, bound_port = runner.addresses[0][:2]
-        yield f"http://{f'[{bound_host}]' if ':' in bound_host else bound_host}:{bound_port}"
-        await site.stop()
+        async with service.connections.open(server, host, port) as listening:
+            bound_host, bound_port = listening.sockets[0].getsockname()[:2]
+            yield f"http://{f'[{bound_host}]' if ':' in bound_host else bound_host}:{bound_port}"
         await service.end()
     finally:
         await runner.cleanup()

@@ -10,11 +10,10 @@ import msgspec
 from aiohttp import web
 
 from scoring.errors import InvalidTelemetry
-from scoring.telemetry import Reason
+from scoring.status import status
 
 # Enough to see what is wrong; a thousand rows are mostly wrong in the same way.
 _TOLD = 20
-_STATUS = {Reason.TOO_LARGE: 413, Reason.STALE_CYCLE: 409, Reason.SCORING_FAILED: 422}
 _COME_AGAIN = {"Retry-After": "1"}
 
 
@@ -64,22 +63,21 @@ class Refusal(Exception):  # noqa: N818 - it answers a request, no fault of the 
         self.faults = faults
         self.headers = dict(headers or {})
 
+    def body(self) -> dict[str, Any]:
+        """What the caller is told."""
+        return {"errors": [fault.record() for fault in self.faults[:_TOLD]], "count": len(self.faults)}
+
     def response(self) -> web.Response:
         """The answer to the request."""
-        told = [fault.record() for fault in self.faults[:_TOLD]]
-        return web.json_response(
-            {"errors": told, "count": len(self.faults)}, status=self.status, headers=self.headers, dumps=compact
-        )
+        return web.json_response(self.body(), status=self.status, headers=self.headers, dumps=compact)
 
 
 def refused(invalid: Mapping[int, InvalidTelemetry] | InvalidTelemetry) -> Refusal:
     """The refusal of a request that cannot be scored: which of its rows, or all of it."""
-    faults = (
-        [Fault.of(invalid)]
-        if isinstance(invalid, InvalidTelemetry)
-        else [Fault.of(each, row) for row, each in invalid.items()]
-    )
-    return Refusal(_STATUS.get(Reason(faults[0].reason), 400), faults)
+    if isinstance(invalid, InvalidTelemetry):
+        return Refusal(status(invalid), [Fault.of(invalid)])
+    faults = [Fault.of(each, row) for row, each in invalid.items()]
+    return Refusal(status(next(iter(invalid.values()))), faults)
 
 
 def come_again(reason: str, detail: str) -> Refusal:

@@ -24,6 +24,7 @@ from scoring.batch.entry import BatchError
 from scoring.batch.inputs import Inputs
 from scoring.batch.text import read_csv
 from scoring.classifier import Classifier
+from scoring.errors import TableError
 from scoring.items import ItemParser
 from scoring.model import Model
 from scoring.telemetry import Telemetry
@@ -348,5 +349,19 @@ def test_no_csv_raises_anything_but_its_reason(rows: list[list[str]], end: bytes
 @given(st.binary(max_size=60))
 def test_no_header_raises_anything_but_what_it_lacks(header: bytes) -> None:
     told = "^(there is no column CycleTime|it is UTF-16)"
-    with pytest.raises(BatchError, match=told) if header.strip() not in (b"", b"\xef\xbb\xbf") else nullcontext():
+    with (
+        pytest.raises((BatchError, TableError), match=told)
+        if header.strip() not in (b"", b"\xef\xbb\xbf")
+        else nullcontext()
+    ):
         assert list(read_csv(io.BytesIO(header), ItemParser(signature()))) == []
+
+
+def test_a_cmapss_file_that_was_cut_within_its_last_number_ends_the_run_with_one_line(tmp_path, model_path, capsys):
+    given = tmp_path / "cut.txt"
+    files.write_cmapss(given, [{**record(cycle), "ConnectionDeviceId": "Client_001"} for cycle in (1, 2)])
+    given.write_bytes(given.read_bytes().rstrip()[:-1])
+    assert main(["batch", str(given), str(tmp_path / "p.csv"), "--model", str(model_path)]) == 2
+    (told,) = (line for line in capsys.readouterr().err.splitlines() if line.startswith("error: "))
+    assert "the last line has no end, so that its last number may have been cut" in told
+    assert not (tmp_path / "p.csv").exists()

@@ -112,9 +112,25 @@ def test_one_wrong_cell_of_unit_or_cycle_is_found_at_its_line(folder, good, row,
     cells = lines[line].split()
     cells[column % 2] = cell
     lines[line] = " ".join(cells)
-    path.write_text("\n".join(lines))
+    path.write_text("".join(f"{each}\n" for each in lines))
     with pytest.raises(CmapssError, match=f"line {line + 1}[:,]"):
         read_trajectories(path)
+
+
+@pytest.mark.parametrize("kind", ["telemetry", "rul"])
+@pytest.mark.parametrize("suffix", ["txt", "txt.gz"])
+def test_a_file_that_was_cut_within_its_last_line_is_refused_wherever_that_was(tmp_path, kind, suffix):
+    whole = (rows((1, 1), (1, 2)) if kind == "telemetry" else "112\n98\n").encode()
+    read = read_trajectories if kind == "telemetry" else read_rul
+    path = tmp_path / f"cut.{suffix}"
+    last = whole[:-1].rindex(b"\n") + 1
+    for end in range(last + 1, len(whole) + 1):
+        path.write_bytes(gzip.compress(whole[:end]) if suffix.endswith("gz") else whole[:end])
+        if end == len(whole):
+            assert len(read(path)) == 2
+        else:
+            with pytest.raises(CmapssError, match="line 2: the last line has no end, so that its last number may have"):
+                read(path)
 
 
 def test_a_byte_that_is_not_ascii_is_named_with_its_line(tmp_path):

@@ -22,7 +22,7 @@ def test_golden_windows_are_reproduced_in_javascript(package: str, name: str, tm
     if shutil.which("node") is None:
         pytest.skip("no Node.js is here: apt-get install nodejs npm")
     if not (NODE / "node_modules" / package).exists():
-        pytest.skip(f"{package} is not here: npm ci --ignore-scripts --prefix tests/node")
+        pytest.skip(f"{package} is not here: make clients")
     path = MODELS / f"{name}.onnx"
     golden = Golden.from_json(ModelFile.read(path.read_bytes(), name).metadata[GOLDEN_KEY])
     windows = [None if np.isnan(value) else value for value in golden.windows.ravel().tolist()]

@@ -60,7 +60,6 @@ def test_a_model_of_more_bytes_than_a_device_loads_in_its_time_is_refused_unread
 
 
 def test_of_a_file_that_is_too_large_no_more_is_read_than_shows_it(tmp_path, monkeypatch) -> None:
-    monkeypatch.setattr("scoring.model.MAX_MODEL_BYTES", 100)
     monkeypatch.setattr("scoring.modelfile.MAX_MODEL_BYTES", 100)
     large = tmp_path / "large.onnx"
     large.write_bytes(bytes(10_000))

@@ -3,9 +3,11 @@ import re
 import socket
 import subprocess
 import time
+import urllib.error
 import urllib.request
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from scoring import score
@@ -86,6 +88,35 @@ def test_what_cannot_be_scored_is_told_in_its_place(script) -> None:
     assert script.run("\ud800")["error"]["reason"] == "not_utf8"
 
 
+@pytest.mark.parametrize("wrapper", ["input_data", "data"])
+def test_what_azure_ml_and_mlflow_wrap_is_unwrapped(script, wrapper) -> None:
+    bare = script.run({"rows": [record(1, 40.0)]})
+    assert script.run({wrapper: {"rows": [record(1, 40.0)]}}) == bare
+    assert script.run(json.dumps({wrapper: [{"rows": [record(1, 40.0)]}]})) == [bare]
+
+
+def test_a_table_as_pandas_splits_it_is_so_many_records(script) -> None:
+    rows = [list(record(cycle, 30.0 + cycle).values()) for cycle in (1, 2)]
+    table = {"columns": list(record(1)), "index": [0, 1], "data": rows}
+    assert [each["PredictedRul"] for each in script.run({"input_data": table})] == [31.0, 32.0]
+    for wrong, told in (
+        ({**table, "data": [rows[0][1:]]}, "`data` must be a list of rows that have as many values"),
+        ({**table, "columns": ["CycleTime"] * len(record(1))}, "the column 'CycleTime' stands twice"),
+    ):
+        assert told in script.run({"input_data": wrong})["error"]["detail"]
+
+
+def test_what_numpy_has_parsed_is_taken_and_nan_is_an_absent_value(script) -> None:
+    expected = script.run({"rows": [{**record(1), "Sensor1": None}, record(2, 40.0)]})
+    values = np.array([list(record(1).values()), list(record(2, 40.0).values())], dtype=np.float32)
+    values[0, list(record(1)).index("Sensor1")] = np.nan
+    assert script.run({"rows": values}) == expected
+    by_name = [{name: np.float32(row[place]) for place, name in enumerate(record(1))} for row in values]
+    assert script.run({"rows": by_name}) == expected
+    with pytest.raises(TypeError, match="set is nothing that JSON has"):
+        script.run({"rows": {1}})
+
+
 def test_the_model_is_found_by_its_path_or_as_the_only_one_in_the_folder(model_folder, monkeypatch) -> None:
     other = model_folder / "other.onnx"
     other.write_bytes(tiny_model())
@@ -99,10 +130,13 @@ def test_the_model_is_found_by_its_path_or_as_the_only_one_in_the_folder(model_f
         score.init()
 
 
-def post(url: str, body: bytes) -> object:
-    request = urllib.request.Request(url, body, {"Content-Type": "application/json"})
-    with urllib.request.urlopen(request, timeout=30) as response:
-        return json.loads(response.read())
+def post(url: str, payload: object) -> tuple[int, object]:
+    request = urllib.request.Request(url, json.dumps(payload).encode(), {"Content-Type": "application/json"})
+    try:
+        with urllib.request.urlopen(request, timeout=30) as response:
+            return response.status, json.loads(response.read())
+    except urllib.error.HTTPError as error:
+        return error.code, json.loads(error.read())
 
 
 def test_azure_mls_inference_server_runs_the_script_unchanged(model_folder) -> None:
@@ -125,10 +159,18 @@ def test_azure_mls_inference_server_runs_the_script_unchanged(model_folder) -> N
                 break
             except OSError:
                 time.sleep(0.1)
-        assert post(f"{url}/score", json.dumps(record(1, 40.0)).encode())["PredictedRul"] == 40.0
-        answers = post(f"{url}/score", json.dumps([record(2, 20.0), {"rows": [record(5, 30.0)]}]).encode())
-        assert [each["PredictedRul"] for each in answers] == [20.0, 30.0]
+        status, answer = post(f"{url}/score", record(1, 40.0))
+        assert (status, answer["PredictedRul"]) == (200, 40.0)
+        status, answers = post(f"{url}/score", [record(2, 20.0), {"rows": [record(5, 30.0)]}])
+        assert (status, [each["PredictedRul"] for each in answers]) == (200, [20.0, 30.0])
         assert answers[0]["WindowFilled"] == 0.4
+        status, answer = post(f"{url}/score", {**record(3), "Sensor3": "x"})
+        assert (status, answer["error"]["reason"]) == (400, "wrong_type")
+        status, answer = post(f"{url}/score", [])
+        assert (status, answer["error"]["reason"]) == (400, "empty")
+        # Whoever got some of what they asked for finds the rest in its place.
+        status, answers = post(f"{url}/score", [record(4, 20.0), {}])
+        assert (status, answers[0]["PredictedRul"], answers[1]["error"]["reason"]) == (200, 20.0, "missing_field")
     finally:
         process.terminate()
         process.wait(30)
@@ -143,6 +185,15 @@ def pins(path: Path) -> dict[str, str]:
     for name, version in found:
         versions.setdefault(name, version)
     return versions
+
+
+def test_the_conda_environment_of_batch_endpoints_keeps_step_with_the_lock() -> None:
+    named = pins(server.ROOT / "scoring" / "conda-batch.yml")
+    development = pins(server.ROOT / "requirements" / "development.txt")
+    assert set(named) - set(development) == {"azureml-core"}
+    assert {name: version for name, version in named.items() if name in development} == {
+        name: development[name] for name in ("fastavro", "fsspec", "msgspec", "numpy", "onnxruntime", "pyarrow")
+    }
 
 
 def test_the_conda_environment_keeps_step_with_the_lock() -> None:

@@ -23,9 +23,13 @@ class Running:
 
 
 @contextmanager
-def running(model: Path, folder: Path, *options: str, **variables: str) -> Iterator[Running]:
-    """Run `python -m scoring serve` on a free port while the context is open, with its log in a folder."""
-    command = [sys.executable, "-m", "scoring", "serve", str(model), "--port", "0", *options]
+def running(model: Path, folder: Path, *options: str, files: int | None = None, **variables: str) -> Iterator[Running]:
+    """Run `python -m scoring serve` on a free port while the context is open, with its log in a folder.
+
+    It may have so many files open.
+    """
+    limit = ["prlimit", f"--nofile={files}"] if files else []
+    command = [*limit, sys.executable, "-m", "scoring", "serve", str(model), "--port", "0", *options]
     written = folder / "serve.log"
     with written.open("w") as log:
         process = subprocess.Popen(command, stderr=log, env={**os.environ, "SCORING_KEYS": "", **variables})

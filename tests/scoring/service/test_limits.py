@@ -43,7 +43,7 @@ async def test_messages_of_trajectories_count_as_so_many_records(start) -> None:
 @pytest.mark.parametrize(
     ("headers", "body", "status", "reason"),
     [
-        ({"Content-Type": "text/csv"}, ONE, 415, "content_type"),
+        ({"Content-Type": "text/xml"}, ONE, 415, "content_type"),
         ({**JSON, "Content-Encoding": "br"}, ONE, 415, "content_encoding"),
         ({**JSON, "Content-Encoding": "gzip"}, ONE, 400, "not_gzip"),
         ({**JSON, "Content-Encoding": "gzip"}, gzip.compress(ONE)[:-3], 400, "not_gzip"),

@@ -288,4 +288,4 @@ async def test_who_is_turned_away_is_logged_once_a_second_at_most(start, caplog)
     client = await start(limits=Limits(requests=0))
     assert {(await client.score(of("a", 1))).status for _ in range(20)} == {503}
     assert caplog.text.count("turned away with 503") < 20
-    assert "1 requests were turned away with 503" in caplog.text
+    assert "turned away with 503: 1" in caplog.text

@@ -13,11 +13,14 @@ from scoring.telemetry import ENGINE
 class Cells:
     """Turns rows of cells into items where all is as it should be."""
 
-    def __init__(self, header: Sequence[str], parser: ItemParser, split: Callable[[bytes], Sequence[str]]) -> None:
+    def __init__(
+        self, header: Sequence[str], engine: str | None, parser: ItemParser, split: Callable[[bytes], Sequence[str]]
+    ) -> None:
         """Prepare to read.
 
         Args:
             header: The names of the cells.
+            engine: Which of them names the engine; None: none does.
             parser: Names the fields, and checks their values.
             split: Gives the cells of a row, or anything shorter where a closer look is due.
         """
@@ -26,7 +29,7 @@ class Cells:
         self._width = len(header)
         places = {name: place for place, name in enumerate(header)}
         fields = parser.field_names
-        self._engine = places.get(ENGINE)
+        self._engine = None if engine is None else places[engine]
         self._are_records = (
             ENGINE not in fields and (ROWS in fields or ROWS not in places) and places.keys() >= set(fields)
         )

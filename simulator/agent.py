@@ -15,7 +15,7 @@ from pathlib import Path
 
 from simulator.errors import SimulatorError
 from simulator.launch import Launch
-from simulator.manifest import ModuleSpec
+from simulator.specs import ModuleSpec
 
 logger = logging.getLogger(__name__)
 

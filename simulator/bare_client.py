@@ -14,6 +14,9 @@ from simulator.hub import PORT
 from simulator.identity import Identity, token
 from simulator.mqtt import Connack, Connect, Packet, Puback, Publish, Suback
 
+# What the hub adds to a message, it may deliver: a topic has 64 KB at most, by its length field.
+LARGEST_DELIVERY = mqtt.LARGEST_PACKET + 65_535
+
 
 class BareClient:
     """One connection to the hub; nothing is acknowledged or answered unless the caller does it.
@@ -30,7 +33,7 @@ class BareClient:
         self._address = address
         self._hub_name = hub_name
         self._context = ssl.create_default_context(cafile=str(trust_bundle))
-        self._decoder = mqtt.Decoder()
+        self._decoder = mqtt.Decoder(LARGEST_DELIVERY)
         self._packets: list[Packet] = []
         self._reader: asyncio.StreamReader
         self._writer: asyncio.StreamWriter | None = None
@@ -38,7 +41,7 @@ class BareClient:
 
     async def open(self) -> None:
         """Connect TLS, and say nothing."""
-        self._decoder = mqtt.Decoder()
+        self._decoder = mqtt.Decoder(LARGEST_DELIVERY)
         self._packets.clear()
         self._reader, self._writer = await asyncio.open_connection(self._address, PORT, ssl=self._context)
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from simulator.errors import SimulatorError
 from simulator.launch import ANY_ADDRESS, Launch, binds, created_environment, words
-from simulator.manifest import ModuleSpec
+from simulator.specs import ModuleSpec
 
 PROGRAMS = ("podman", "docker")
 # Where edgeAgent mounts the workload API of every module.

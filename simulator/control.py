@@ -15,6 +15,7 @@ import aiohttp
 from aiohttp import web
 
 from simulator.errors import MethodError, SimulatorError
+from simulator.private import keep_private
 
 if TYPE_CHECKING:
     from simulator.runtime import Runtime
@@ -38,6 +39,7 @@ async def status(runtime: Runtime, _arguments: dict[str, Any]) -> dict[str, Any]
         "waiting_for_upstream": runtime.hub.upstream_pending,
         "expired": runtime.hub.expired,
         "unrouted": runtime.hub.unrouted,
+        "malformed": runtime.hub.malformed,
         "clients": {
             outbox.identity.client_id: {"connected": outbox.connection is not None, "waiting": outbox.pending}
             for outbox in runtime.hub.clients()
@@ -130,6 +132,8 @@ class ControlServer:
         self._runner = web.AppRunner(app, access_log=None)
         await self._runner.setup()
         await web.UnixSite(self._runner, str(path)).start()
+        # Whoever may send commands gets connection strings.
+        keep_private(path)
         facts = {
             "pid": os.getpid(),
             "address": self._runtime.address,

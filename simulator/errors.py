@@ -13,6 +13,14 @@ class RouteError(SimulatorError):
     """A route of the manifest is not one that the edge hub takes."""
 
 
+class ConditionError(RouteError):
+    """A route's condition does not compile: edgeHub answers 200, keeps its old routes, and ends at its next start."""
+
+
+class DroppedError(SimulatorError):
+    """A client sent a message that the edge hub acknowledges and drops."""
+
+
 class ProtocolError(SimulatorError):
     """A client sent what MQTT 3.1.1, or the edge hub, does not allow: it is disconnected."""
 

@@ -16,8 +16,8 @@ from urllib.parse import unquote
 from simulator import mqtt, queue
 from simulator.connection import Connection
 from simulator.disturbance import Disturbance
-from simulator.errors import ProtocolError, SimulatorError
-from simulator.identity import Identity, TokenError, check_key, check_token, new_key
+from simulator.errors import DroppedError, ProtocolError, SimulatorError
+from simulator.identity import Identity, TokenError, check_key, check_token, is_name, new_key
 from simulator.link import Link
 from simulator.message import Message, from_topic, parse_properties
 from simulator.methods import FILTER as METHOD_FILTER
@@ -25,7 +25,7 @@ from simulator.methods import MethodResult, Methods
 from simulator.mqtt import Connect, Publish, Subscribe, Unsubscribe
 from simulator.outbox import EDGE_HUB, Outbox, Terms
 from simulator.queue import EndpointQueue, Item
-from simulator.routes import UPSTREAM, Delivery, Router
+from simulator.routing.routes import UPSTREAM, Delivery, Router
 from simulator.store import Done, Store
 from simulator.twin import TwinError, parse_patch
 from simulator.upstream import Upstream
@@ -77,6 +77,7 @@ class Hub:
         connections: all that are open, or about to close.
         disturbance: what is made to go wrong.
         unrouted: messages that no route took.
+        malformed: messages that were acknowledged and dropped.
     """
 
     def __init__(
@@ -93,6 +94,7 @@ class Hub:
         self.disturbance = Disturbance()
         self.connections: set[Connection] = set()
         self.unrouted = 0
+        self.malformed = 0
         self._store = Store(home / "hub.sqlite3", SCHEMA)
         self._terms = terms
         self._outboxes: dict[str, Outbox] = {}
@@ -213,8 +215,8 @@ class Hub:
 
     def register(self, device: str, module: str | None = None, key: str | None = None) -> Identity:
         """Make an identity, or return the one that is there (with the key given, if one is)."""
-        if not device or any(character in device + (module or "") for character in "/+#\0"):
-            message = f"{device!r} {module!r} is no identity: names hold no / + # and are not empty"
+        if not device or not is_name(device + (module or "")):
+            message = f"{device!r} {module!r} is no identity: names are text without / + # and are not empty"
             raise SimulatorError(message)
         known = self._outboxes.get(f"{device}/{module}" if module else device)
         if known is not None and key in {None, known.identity.key}:
@@ -419,10 +421,7 @@ class Hub:
             if self.disturbance.chokes(topic, packet.body):
                 text = "the fault `choke` is on"
                 raise ProtocolError(text)
-            message = from_topic(
-                topic[len(events) + 1 :], packet.body, identity.device, identity.module, self.disturbance.now()
-            )
-            self._take(message, connection, packet.packet_id)
+            self._receive(connection, identity, packet, topic[len(events) + 1 :])
         elif topic.startswith(TWIN_GET):
             self._answer_twin(connection, identity, topic)
             self._after_store(connection, packet.packet_id)
@@ -435,6 +434,16 @@ class Hub:
         else:
             text = f"it may not publish to {topic!r}"
             raise ProtocolError(text)
+
+    def _receive(self, connection: Connection, identity: Identity, packet: Publish, bag: str) -> None:
+        try:
+            message = from_topic(bag, packet.body, identity.device, identity.module, self.disturbance.now())
+        except DroppedError as error:
+            self.malformed += 1
+            logger.warning("%s: its message is acknowledged and dropped: %s", identity.client_id, error)
+            self._after_store(connection, packet.packet_id)
+        else:
+            self._take(message, connection, packet.packet_id)
 
     def _after_store(self, connection: Connection, packet_id: int) -> None:
         # Acknowledgements keep the order of what they acknowledge, so this one queues up behind messages.

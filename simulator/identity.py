@@ -44,6 +44,15 @@ class Identity:
         return base64.b64encode(hmac.digest(base64.b64decode(self.key), data, hashlib.sha256)).decode()
 
 
+def is_name(text: str) -> bool:
+    """Whether a client may be called so: it stands in topics, and in a database."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return not any(character in text for character in "/+#\0")
+
+
 def new_key() -> str:
     """A random key of 256 bits, as IoT Hub makes them."""
     return base64.b64encode(secrets.token_bytes(32)).decode()

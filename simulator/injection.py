@@ -6,14 +6,16 @@ import asyncio
 import json
 import logging
 import sqlite3
+from urllib.parse import urlsplit
 
 from aiohttp import web
 
 from simulator.errors import SimulatorError
 from simulator.hub import Hub
-from simulator.manifest import DEFAULT_PRIORITY, DEFAULT_TIME_TO_LIVE
+from simulator.identity import is_name
 from simulator.message import LARGEST_MESSAGE, Message
-from simulator.routes import Delivery, Sink
+from simulator.routing.routes import Delivery, Sink
+from simulator.specs import DEFAULT_PRIORITY
 
 logger = logging.getLogger(__name__)
 
@@ -21,8 +23,12 @@ ADDRESS = "127.0.0.1"
 PORT = 53000
 # The module that such messages come from, as there.
 SENDER = "input"
+# Seconds; there is no route that would have one.
+TIME_TO_LIVE = 7200.0
 # JSON can need six bytes for one.
 LARGEST_REQUEST = 6 * LARGEST_MESSAGE
+# As whom it may be asked.
+HOSTS = (ADDRESS, "localhost", "::1")
 
 
 class InjectionServer:
@@ -62,23 +68,17 @@ class InjectionServer:
 
     async def _inject(self, request: web.Request) -> web.Response:
         try:
-            asked = json.loads(await request.read())
-            name, data = asked["inputName"], asked["data"]
-        except (ValueError, TypeError, KeyError):
-            return web.json_response({"message": 'the body is not {"inputName": .., "data": ..}'}, status=400)
-        body = (data if isinstance(data, str) else json.dumps(data)).encode()
-        if not isinstance(name, str) or not name or len(body) > LARGEST_MESSAGE:
-            message = f"inputName is a name and data has {LARGEST_MESSAGE} bytes at most"
-            return web.json_response({"message": message}, status=400)
-        try:
-            await self._put(name, body)
+            _check_sender(request)
+            await self._put(*_asked(await request.read()))
+        except _RefusedError as error:
+            return web.json_response({"message": str(error)}, status=error.status)
         except (SimulatorError, sqlite3.Error) as error:
             return web.json_response({"message": str(error)}, status=503)
         return web.Response(status=200)
 
     async def _put(self, name: str, body: bytes) -> None:
         message = Message(self._hub.device, SENDER, name, body, received=self._hub.disturbance.now())
-        delivery = Delivery(Sink(self._module, name), DEFAULT_PRIORITY, DEFAULT_TIME_TO_LIVE)
+        delivery = Delivery(Sink(self._module, name), DEFAULT_PRIORITY, TIME_TO_LIVE)
         stored: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
         def done(error: sqlite3.Error | None) -> None:
@@ -89,3 +89,38 @@ class InjectionServer:
 
         self._hub.put(message, [delivery], done)
         await stored
+
+
+class _RefusedError(Exception):
+    """What was posted is not taken.
+
+    Attributes:
+        status: the HTTP status that says so.
+    """
+
+    def __init__(self, status: int, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+def _check_sender(request: web.Request) -> None:
+    """Refuse what a page in a browser could send: text without asking, or anything under a name that leads here."""
+    if request.content_type != "application/json":
+        raise _RefusedError(415, f"the Content-Type is {request.content_type}, not application/json")
+    if urlsplit(f"//{request.host}").hostname not in HOSTS:
+        raise _RefusedError(403, f"the Host is {request.host!r}; only {', '.join(HOSTS)} are answered")
+
+
+def _asked(content: bytes) -> tuple[str, bytes]:
+    """The input and the body that are asked for."""
+    try:
+        asked = json.loads(content)
+        name, data = asked["inputName"], asked["data"]
+        body = (data if isinstance(data, str) else json.dumps(data)).encode()
+    except UnicodeEncodeError as error:
+        raise _RefusedError(400, f"data is no text: {error.reason}") from error
+    except (ValueError, TypeError, KeyError) as error:
+        raise _RefusedError(400, 'the body is not {"inputName": .., "data": ..}') from error
+    if not isinstance(name, str) or not name or not is_name(name) or len(body) > LARGEST_MESSAGE:
+        raise _RefusedError(400, f"inputName is a name without / + # and data has {LARGEST_MESSAGE} bytes at most")
+    return name, body

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
 from simulator.errors import ManifestError
-from simulator.manifest import ModuleSpec
+from simulator.specs import ModuleSpec
 
 ANY_ADDRESS = re.compile(r"0\.0\.0\.0:(\d+)")
 # What a process needs of the environment it is started from, and what a test run adds to measure coverage.

@@ -7,21 +7,45 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from urllib.parse import quote, unquote
 
-from simulator.errors import ProtocolError
+from simulator.errors import DroppedError
 
-# System properties by their names on the wire, and as conditions and the cloud name them.
+# System properties that a sender sets, by their names on the wire: as conditions name them.
 SYSTEM_NAMES = {
     "$.mid": "messageId",
-    "$.cid": "correlationId",
+    "$.cid": "cid",
     "$.uid": "userId",
+    "$.to": "to",
+    "ack": "ack",
     "$.ct": "contentType",
     "$.ce": "contentEncoding",
-    "$.exp": "expiryTimeUtc",
-    "$.to": "to",
-    "$.ctime": "iothub-creation-time-utc",
+    "$.schema": "messageSchema",
+    "iothub-operation": "operation",
+    "$.ctime": "creationTime",
+    "$.exp": "absolute-expiry-time",
     "$.ifid": "iothub-interface-id",
+    "$.sub": "dt-subject",
 }
-WIRE_NAMES = {name: wire for wire, name in SYSTEM_NAMES.items()}
+# Those that edgeHub passes on to a module; the others stay behind.
+DELIVERED = {name: wire for wire, name in SYSTEM_NAMES.items() if wire != "$.ifid"}
+# Those that it passes on to the cloud, as that names them.
+UPSTREAM_NAMES = {
+    "messageId": "messageId",
+    "cid": "correlationId",
+    "userId": "userId",
+    "to": "to",
+    "contentType": "contentType",
+    "contentEncoding": "contentEncoding",
+    "messageSchema": "iothub-message-schema",
+    "creationTime": "iothub-creation-time-utc",
+    "iothub-interface-id": "iothub-interface-id",
+    "dt-subject": "dt-subject",
+}
+# What earlier versions called them in their stores.
+_FORMER_NAMES = SYSTEM_NAMES | {
+    "correlationId": "cid",
+    "expiryTimeUtc": "absolute-expiry-time",
+    "iothub-creation-time-utc": "creationTime",
+}
 # IoT Hub's limit for body and properties together.
 LARGEST_MESSAGE = 262_144
 
@@ -35,7 +59,7 @@ class Message:
         module: the module, None from a leaf device.
         output: the output of the module that it was sent to, if any.
         body: its bytes.
-        system: system properties by their long names (contentType, messageId, ...).
+        system: system properties that the sender has set, as conditions name them (contentType, messageId, cid, ...).
         properties: application properties.
         received: when the hub took it (unix seconds).
     """
@@ -52,7 +76,7 @@ class Message:
     def source(self) -> str:
         """The source that routes match: what follows FROM."""
         if self.module is None:
-            return "/messages/events"
+            return "/messages"
         if self.output is None:
             return f"/messages/modules/{self.module}"
         return f"/messages/modules/{self.module}/outputs/{self.output}"
@@ -65,6 +89,7 @@ class Message:
 def from_header(header: str, body: bytes, received: float) -> Message:
     """A message from its parts."""
     device, module, output, system, properties = json.loads(header)
+    system = {_FORMER_NAMES.get(name, name): value for name, value in system.items()}
     return Message(device, module, output, body, system, properties, received)
 
 
@@ -79,31 +104,35 @@ def parse_properties(text: str) -> dict[str, str]:
 
 
 def from_topic(bag: str, body: bytes, device: str, module: str | None, received: float) -> Message:
-    """A message that a client has published."""
+    """A message that a client has published.
+
+    Raises:
+        DroppedError: edgeHub acknowledges it, and takes it no further.
+    """
     system: dict[str, str] = {}
     properties: dict[str, str] = {}
     output = None
     for name, value in parse_properties(bag).items():
         if name == "$.on":
             output = value
-        elif name.startswith("$."):
-            system[SYSTEM_NAMES.get(name, name)] = value
+        elif name in SYSTEM_NAMES:
+            system[SYSTEM_NAMES[name]] = value
         else:
+            # `$.cdid` and `$.cmid`, which are the hub's to set, among them.
             properties[name] = value
-    size = len(body) + sum(len(name) + len(value) for name, value in properties.items())
-    if size > LARGEST_MESSAGE:
-        message = f"a message of {size} bytes; the edge hub takes {LARGEST_MESSAGE} at most"
-        raise ProtocolError(message)
+    if len({name.lower() for name in properties}) < len(properties):
+        message = f"two of its properties have one name but for case, among {', '.join(properties)[:80]}"
+        raise DroppedError(message)
     return Message(device, module, output, body, system, properties, received)
 
 
 def to_bag(message: Message) -> str:
-    """The property bag with which a message is delivered; `$.cdid` and `$.cmid` name its sender.
+    """The property bag with which a message is delivered to a module; `$.cdid` and `$.cmid` name its sender.
 
     The hub's own names stand in place of a sender's, but only those that it sets: a device has no `$.cmid`.
     """
     bag = dict(message.properties)
-    bag |= {WIRE_NAMES.get(name, name): value for name, value in message.system.items()}
+    bag |= {DELIVERED[name]: value for name, value in message.system.items() if name in DELIVERED}
     bag["$.cdid"] = message.device
     if message.module is not None:
         bag["$.cmid"] = message.module

@@ -11,8 +11,10 @@ from typing import NamedTuple, TypeAlias
 
 from simulator.errors import ProtocolError
 
-# A message of IoT Hub is 256 KB at most, its topic 64 KB by the length field; anything longer is refused unread.
-LARGEST_PACKET = 262_144 + 65_535 + 16
+# What edgeHub takes of a client, without the packet's first bytes; anything longer is refused unread.
+LARGEST_PACKET = 262_144
+
+LONGEST_STRING = 65_535
 
 CONNECT, CONNACK, PUBLISH, PUBACK = 1, 2, 3, 4
 SUBSCRIBE, SUBACK, UNSUBSCRIBE, UNSUBACK = 8, 9, 10, 11
@@ -258,9 +260,14 @@ PARSERS: dict[int, tuple[int | None, Callable[[int, Reader], Packet]]] = {
 
 
 class Decoder:
-    """Packets from a stream of bytes, in whatever pieces it comes."""
+    """Packets from a stream of bytes, in whatever pieces it comes.
 
-    def __init__(self) -> None:
+    Args:
+        largest: the most bytes of a packet, without its first ones.
+    """
+
+    def __init__(self, largest: int = LARGEST_PACKET) -> None:
+        self._largest = largest
         self._buffer = bytearray()
 
     def feed(self, data: bytes) -> Iterator[Packet]:
@@ -296,8 +303,8 @@ class Decoder:
         else:
             message = "a packet's length has more than four bytes"
             raise ProtocolError(message)
-        if length > LARGEST_PACKET:
-            message = f"a packet of {length} bytes; the edge hub takes messages of 262144 bytes at most"
+        if length > self._largest:
+            message = f"a packet of {length} bytes; the edge hub takes {self._largest} at most"
             raise ProtocolError(message)
         start = position + 2 + index
         return (start, start + length) if start + length <= len(buffer) else None
@@ -331,6 +338,9 @@ def _frame(first: int, *parts: bytes) -> bytes:
 
 
 def _sized(data: bytes) -> bytes:
+    if len(data) > LONGEST_STRING:
+        message = f"a string of {len(data)} bytes; MQTT has {LONGEST_STRING} at most"
+        raise ProtocolError(message)
     return struct.pack(">H", len(data)) + data
 
 

@@ -10,6 +10,7 @@ from urllib.parse import quote
 from simulator import mqtt
 from simulator.connection import FIRST_CONTROL_ID, Connection
 from simulator.disturbance import Disturbance
+from simulator.errors import ProtocolError
 from simulator.identity import Identity
 from simulator.message import to_bag
 from simulator.queue import EndpointQueue, Item
@@ -79,9 +80,15 @@ class Outbox:
             if item is None:
                 return
             self._packet_id = self._packet_id % (FIRST_CONTROL_ID - 1) + 1
+            try:
+                self._send(self._packet_id, item, duplicate=False)
+            except ProtocolError as error:
+                # Percent-encoded, properties can be three times as long as they came; none behind them waits for it.
+                logger.error("a message for %s is dropped: %s", self.identity.client_id, error)
+                self.queue.remove(item)
+                continue
             self._inflight[self._packet_id] = item
             self._tries = max(self._tries, 1)
-            self._send(self._packet_id, item, duplicate=False)
             self._start_timer()
 
     def resume(self) -> None:

@@ -7,66 +7,79 @@ import asyncio
 import inspect
 import json
 import shlex
-import signal
 import sys
 from pathlib import Path
 from typing import Any
 
+from scoring.arguments import Commands, Parser, add_command
+from scoring.console import number
 from simulator.control import command
 from simulator.errors import SimulatorError
 from simulator.faults import Faults
 
-Commands = argparse._SubParsersAction
+# Of a direct method, as IoT Hub has them: 300 s.
+MAX_TIMEOUT = 300.0
+MAX_LINES = 1_000_000
+# Of faults, by the name of the argument.
+_FLAGS = {"abrupt": "as if it were killed", "reset": "by a reset, as a firewall does"}
+# By the type of a fault's argument, for its example.
+_EXAMPLES = {str: "rulclassifier", float: "30", int: "429"}
 
 
-def add(commands: Commands[argparse.ArgumentParser]) -> None:
+def add(commands: Commands) -> None:
     """Add the commands."""
-    parser = _command(commands, "status", "how the runtime, its modules and its clients are")
+    parser = _command(commands, "status", "tell how the runtime, its modules and its clients are", "")
     parser.set_defaults(command=lambda options: _show(options, "status"))
 
-    parser = _command(commands, "module", "start, stop or kill a module")
-    parser.add_argument("action", choices=("start", "stop", "kill"))
-    parser.add_argument("name")
+    parser = _command(commands, "module", "start, stop or kill a module", "kill rulclassifier")
+    parser.add_argument("action", choices=("start", "stop", "kill"), help="what to do with it")
+    parser.add_argument("name", help="the module")
     parser.set_defaults(command=lambda options: _send(options, "module", action=options.action, name=options.name))
 
-    parser = _command(commands, "logs", "what a module has written")
-    parser.add_argument("name")
-    parser.add_argument("--tail", type=int, metavar="N", help="its last lines only")
+    parser = _command(commands, "logs", "show what a module has written", "rulclassifier --tail 20")
+    parser.add_argument("name", help="the module")
+    parser.add_argument("--tail", type=number(int, 1, MAX_LINES), metavar="N", help="its last lines only")
     parser.set_defaults(command=_logs)
 
-    parser = _command(commands, "twin", "a twin, after a patch of its desired properties")
+    example = """telemetrysource --desired '{"rate": 10}'"""
+    parser = _command(commands, "twin", "show a twin, or patch its desired properties", example)
     parser.add_argument("client", help="a module, or a device")
-    parser.add_argument("--desired", type=_json, metavar="JSON")
+    parser.add_argument("--desired", type=_json, metavar="JSON", help="a patch, as an object")
     parser.set_defaults(command=_twin)
 
-    parser = _command(commands, "method", "call a direct method")
+    seconds = number(float, 0.0, MAX_TIMEOUT)
+    parser = _command(commands, "method", "call a direct method", "mymodule restart --payload true")
     parser.add_argument("client", help="a module, or a device")
-    parser.add_argument("method")
-    parser.add_argument("--payload", type=_json, metavar="JSON")
-    parser.add_argument("--timeout", type=float, default=30.0, metavar="S", help="for the answer")
-    parser.add_argument("--connect-timeout", type=float, default=0.0, metavar="S", help="for the client to be there")
+    parser.add_argument("method", help="its name")
+    parser.add_argument("--payload", type=_json, metavar="JSON", help="what it is given")
+    parser.add_argument("--timeout", type=seconds, default=30.0, metavar="S", help="seconds for the answer")
+    parser.add_argument("--connect-timeout", type=seconds, default=0.0, metavar="S", help="seconds for it to be there")
     parser.set_defaults(command=_method)
 
-    parser = _command(commands, "debug", "the environment for a module under a debugger, for a shell to read")
+    parser = _command(commands, "debug", "give the environment for a module under a debugger", "mymodule")
     parser.add_argument("name", help="the module; made if the manifest has none of that name")
     parser.set_defaults(command=_debug)
 
     _add_faults(commands)
 
 
-def _add_faults(commands: Commands[argparse.ArgumentParser]) -> None:
+def _add_faults(commands: Commands) -> None:
     """`fault NAME`: a command for each method of Faults, with its arguments."""
-    parser = commands.add_parser("fault", help="make something go wrong")
+    example = "python -m simulator fault offline --home out/edge"
+    parser = add_command(commands, "fault", "make something go wrong", example)
     names = parser.add_subparsers(required=True, metavar="FAULT", dest="fault")
     for name, method in inspect.getmembers(Faults, inspect.isfunction):
         if name.startswith("_"):
             continue
-        one = names.add_parser(name.replace("_", "-"), help=(method.__doc__ or "").splitlines()[0])
-        one.add_argument("--home", type=Path, required=True, metavar="DIR")
         parameters = list(inspect.signature(method, eval_str=True).parameters.values())[1:]
+        values = [_EXAMPLES[each.annotation] for each in parameters if each.default is inspect.Parameter.empty]
+        fault, told = name.replace("_", "-"), (method.__doc__ or "").splitlines()[0]
+        example = " ".join(["python -m simulator fault", fault, *values, "--home out/edge"])
+        one = names.add_parser(fault, help=told, description=told, example=example)
+        one.add_argument("--home", type=Path, required=True, metavar="DIR", help="the running simulator's")
         for parameter in parameters:
             if parameter.annotation is bool:
-                one.add_argument(f"--{parameter.name}", action="store_true")
+                one.add_argument(f"--{parameter.name}", action="store_true", help=_FLAGS[parameter.name])
             elif parameter.default is inspect.Parameter.empty:
                 one.add_argument(parameter.name, type=parameter.annotation)
             else:
@@ -74,8 +87,9 @@ def _add_faults(commands: Commands[argparse.ArgumentParser]) -> None:
         one.set_defaults(command=_fault, arguments=[parameter.name for parameter in parameters])
 
 
-def _command(commands: Commands[argparse.ArgumentParser], name: str, text: str) -> argparse.ArgumentParser:
-    parser = commands.add_parser(name, help=text)
+def _command(commands: Commands, name: str, purpose: str, example: str) -> Parser:
+    example = " ".join(filter(None, ("python -m simulator", name, example, "--home out/edge")))
+    parser = add_command(commands, name, purpose, example)
     parser.add_argument("--home", type=Path, required=True, metavar="DIR", help="the running simulator's")
     return parser
 
@@ -128,8 +142,6 @@ def _fault(options: argparse.Namespace) -> int:
 
 
 def _logs(options: argparse.Namespace) -> int:
-    # Ending in a pipe such as `| head` is no error.
-    signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     path = options.home / "logs" / f"{options.name}.log"
     if not path.exists():
         known = ", ".join(sorted(log.stem for log in path.parent.glob("*.log"))) or "none"
@@ -137,4 +149,5 @@ def _logs(options: argparse.Namespace) -> int:
         raise SimulatorError(message)
     lines = path.read_text(encoding="utf-8", errors="replace").splitlines(keepends=True)
     sys.stdout.write("".join(lines if options.tail is None else lines[-options.tail :]))
+    sys.stdout.flush()
     return 0

@@ -6,7 +6,6 @@ import argparse
 import asyncio
 import json
 import logging
-import os
 import platform
 import signal
 import sqlite3
@@ -14,7 +13,9 @@ import sys
 import time
 from pathlib import Path
 
-from simulator import manifest, upstream
+from scoring.arguments import Commands, add_command
+from scoring.console import number
+from simulator import manifest, template, upstream
 from simulator.agent import BACKOFF
 from simulator.containers import find_program
 from simulator.errors import SimulatorError
@@ -27,14 +28,23 @@ LOOK_AGAIN = 0.2
 LOG_FORMAT = "%(asctime)s %(levelname).4s %(message)s"
 
 
-def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+# A day.
+MAX_BACKOFF = 86_400.0
+
+
+def add(commands: Commands) -> None:
     """Add both commands."""
-    parser = commands.add_parser("run", help="run an edge device from a manifest or a template")
-    parser.add_argument("manifest", type=Path, metavar="MANIFEST_OR_TEMPLATE")
+    example = "python -m simulator run deployment.template.json --home out/edge"
+    parser = add_command(commands, "run", "run an edge device from a manifest or a template", example)
+    parser.add_argument("manifest", type=Path, metavar="MANIFEST_OR_TEMPLATE", help="a template is filled in first")
     parser.add_argument("--home", type=Path, required=True, metavar="DIR", help="queues, keys, logs, upstream file")
     parser.add_argument("--address", metavar="127.A.B.C", help="where the hub listens (default: a free one)")
     parser.add_argument(
-        "--backoff", type=float, default=BACKOFF, metavar="S", help="before a module's first restart (edgeAgent: 10)"
+        "--backoff",
+        type=number(float, 0.0, MAX_BACKOFF),
+        default=BACKOFF,
+        metavar="S",
+        help="seconds before a module's first restart, as edgeAgent waits",
     )
     parser.add_argument(
         "--containers",
@@ -45,8 +55,9 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     )
     parser.add_argument("--inject-into", metavar="MODULE", help="POST /api/v1/messages on 127.0.0.1:53000 goes to it")
     parser.set_defaults(command=lambda options: asyncio.run(run(options)))
-    parser = commands.add_parser("upstream", help="show what has reached the cloud")
-    parser.add_argument("--home", type=Path, required=True, metavar="DIR")
+    example = "python -m simulator upstream --home out/edge --follow"
+    parser = add_command(commands, "upstream", "show what has reached the cloud", example)
+    parser.add_argument("--home", type=Path, required=True, metavar="DIR", help="the simulator's")
     parser.add_argument("--follow", action="store_true", help="go on showing what arrives")
     parser.add_argument("--json", action="store_true", help="JSON lines with all properties")
     parser.set_defaults(command=show)
@@ -62,11 +73,11 @@ async def run(options: argparse.Namespace) -> int:
     logging.basicConfig(level=logging.INFO, format=LOG_FORMAT, stream=sys.stderr)
     ended = asyncio.Event()
     loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, ended.set)
-    content = manifest.load(options.manifest, architecture())
-    for each in manifest.warnings(content):
-        logger.warning("%s", each)
+    for each in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(each, ended.set)
+    content = template.load(options.manifest, architecture())
+    for warning in manifest.warnings(content):
+        logger.warning("%s", warning)
     async with Runtime(
         content,
         options.home,
@@ -97,10 +108,6 @@ def show(options: argparse.Namespace) -> int:
                 return 0
             time.sleep(LOOK_AGAIN)
     except KeyboardInterrupt:
-        return 0
-    except BrokenPipeError:
-        # Whoever reads has seen enough, as `head` has; what is left to be written at the end has nowhere to go.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except sqlite3.Error as error:
         message = f"{path} cannot be read: {error}"

@@ -29,7 +29,7 @@ from simulator.identity import Identity
 from simulator.injection import InjectionServer
 from simulator.method_server import MethodServer
 from simulator.outbox import EDGE_HUB, Terms
-from simulator.routes import Router
+from simulator.routing.routes import Router
 from simulator.upstream import Upstream
 from simulator.workload import API_VERSION, WorkloadServer
 

@@ -11,6 +11,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
+from simulator.private import keep_private
+
 logger = logging.getLogger(__name__)
 
 Result = TypeVar("Result")
@@ -18,6 +20,8 @@ Work = Callable[[sqlite3.Connection], Any]
 Done = Callable[[Any, sqlite3.Error | None], None]
 # More operations than this in one transaction would hold the first acknowledgement back for too long.
 LARGEST_BATCH = 2_000
+# What a value raises that SQLite cannot hold: half a pair of surrogates, a number of more than 64 bits.
+UNSTORABLE = (UnicodeError, OverflowError)
 
 
 class Store:
@@ -47,6 +51,8 @@ class Store:
         self._connection = await self._loop.run_in_executor(self._thread, self._connect)
 
     def _connect(self) -> sqlite3.Connection:
+        # It has the keys of clients, and what they sent.
+        keep_private(self.path)
         connection = sqlite3.connect(self.path, isolation_level=None, check_same_thread=False)
         # A commit survives the death of this process; only a power cut could take the last ones, as with the
         # real hub's database.
@@ -133,7 +139,7 @@ class Store:
     def _commit(self, batch: list[Work]) -> list[Any]:
         try:
             return self._transaction(batch)
-        except sqlite3.Error:
+        except (sqlite3.Error, *UNSTORABLE):
             # One of them cannot be done (a full disk takes deletions, but nothing new): each for itself.
             return [self._alone(work) for work in batch]
 
@@ -142,6 +148,8 @@ class Store:
             return self._transaction([work])[0]
         except sqlite3.Error as error:
             return error
+        except UNSTORABLE as error:
+            return sqlite3.DataError(str(error))
 
     def _transaction(self, batch: list[Work]) -> list[Any]:
         connection = self._connection
@@ -152,7 +160,7 @@ class Store:
         try:
             results = [work(connection) for work in batch]
             connection.execute("COMMIT")
-        except sqlite3.Error:
+        except BaseException:
             if connection.in_transaction:
                 connection.execute("ROLLBACK")
             raise

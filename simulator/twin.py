@@ -13,6 +13,8 @@ from simulator.errors import SimulatorError
 LARGEST_SECTION = 32_768
 LARGEST_VALUE = 4_096
 DEEPEST = 10
+LONGEST_NAME = 1_024
+SMALLEST_WHOLE = -(2**52)
 
 
 class TwinError(SimulatorError):
@@ -43,13 +45,13 @@ class Twin:
 
     def replace_desired(self, properties: dict[str, Any]) -> dict[str, Any]:
         """Put other desired properties in place of all; return what a connected module is sent."""
-        gone = dict.fromkeys(self.desired.keys() - properties.keys())
-        self.desired = merged({}, properties)
+        before, self.desired = self.desired, merged({}, properties)
         self.desired_version += 1
-        return {**gone, **properties, "$version": self.desired_version}
+        return {**difference(before, self.desired), "$version": self.desired_version}
 
     def report(self, patch: dict[str, Any]) -> int:
         """Merge a patch into the reported properties; return the new version."""
+        check_reported(patch)
         self.reported = merged(self.reported, patch)
         self.reported_version += 1
         return self.reported_version
@@ -106,9 +108,53 @@ def _merge(base: Mapping[str, Any], patch: Mapping[str, Any]) -> dict[str, Any]:
     return result
 
 
+def difference(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, Any]:
+    """The patch that makes the one of the other: null for each member that went, at any depth; lists are whole."""
+    patch: dict[str, Any] = dict.fromkeys(before.keys() - after.keys())
+    for name, value in after.items():
+        if name in before and before[name] == value:
+            continue
+        former = before.get(name)
+        both = isinstance(former, dict) and isinstance(value, dict)
+        patch[name] = difference(former, value) if both else value  # type: ignore[arg-type]
+    return patch
+
+
+def check_reported(patch: Mapping[str, Any]) -> None:
+    """Make sure that edgeHub takes a patch of reported properties, as it answers before the cloud does.
+
+    Raises:
+        TwinError: it does not.
+    """
+    size = len(json.dumps(patch, separators=(",", ":"), ensure_ascii=False).encode())
+    if size > LARGEST_SECTION:
+        message = f"the patch has {size} bytes; edgeHub takes {LARGEST_SECTION}"
+        raise TwinError(message)
+    for name, value in patch.items():
+        _check_reported(name, value, in_list=False)
+
+
+def _check_reported(name: str, value: object, *, in_list: bool) -> None:
+    if "#" in name or len(name.encode()) > LONGEST_NAME:
+        message = f"the property name {name[:40]!r} holds a # or has more than {LONGEST_NAME} bytes"
+        raise TwinError(message)
+    if type(value) is int and not SMALLEST_WHOLE <= value <= -SMALLEST_WHOLE - 1:
+        message = f"the value of {name!r} is {value}; whole numbers go from -2^52 to 2^52 - 1"
+        raise TwinError(message)
+    if value is None and in_list:
+        message = f"a list in {name!r} holds a null"
+        raise TwinError(message)
+    if isinstance(value, dict):
+        for inner, item in value.items():
+            _check_reported(inner, item, in_list=in_list)
+    if isinstance(value, list):
+        for item in value:
+            _check_reported(name, item, in_list=True)
+
+
 def _check(name: str, value: object, depth: int) -> None:
-    if not name or any(character in ". " or character < " " for character in name) or name[0] == "$":
-        message = f"the property name {name!r} is empty or holds a dot, a blank, a control character or $"
+    if not name or any(character in ". " or character < " " for character in name) or "$" in name:
+        message = f"the property name {name[:40]!r} is empty or holds a dot, a blank, a control character or $"
         raise TwinError(message)
     if depth > DEEPEST:
         message = f"the property {name!r} is nested more than {DEEPEST} deep"

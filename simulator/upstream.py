@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from simulator.errors import SimulatorError
-from simulator.message import Message
+from simulator.message import UPSTREAM_NAMES, Message
 from simulator.store import Store
-from simulator.twin import Twin, from_text
+from simulator.twin import Twin, difference, from_text
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS messages (
@@ -173,13 +173,8 @@ class Upstream:
             twin.reported, twin.reported_version = edge.reported, edge.reported_version
             self._keep(client)
             if twin.desired_version != edge.desired_version:
-                gone = dict.fromkeys(edge.desired.keys() - twin.desired.keys())
-                changed = {
-                    key: value
-                    for key, value in twin.desired.items()
-                    if key not in edge.desired or edge.desired[key] != value
-                }
-                self.on_desired(client, {**gone, **changed, "$version": twin.desired_version})
+                patch = difference(edge.desired, twin.desired)
+                self.on_desired(client, {**patch, "$version": twin.desired_version})
 
     async def wait_online(self) -> None:
         """Wait until the edge hub reaches the cloud."""
@@ -224,7 +219,7 @@ class Upstream:
 
 
 def _row(message: Message, now: float) -> tuple[Any, ...]:
-    system = dict(message.system)
+    system = {UPSTREAM_NAMES[name]: value for name, value in message.system.items() if name in UPSTREAM_NAMES}
     system["iothub-connection-device-id"] = message.device
     if message.module is not None:
         system["iothub-connection-module-id"] = message.module
@@ -236,10 +231,10 @@ def _row(message: Message, now: float) -> tuple[Any, ...]:
         message.device,
         message.module,
         message.output,
-        message.system.get("messageId"),
-        message.system.get("correlationId"),
-        message.system.get("contentType"),
-        message.system.get("contentEncoding"),
+        system.get("messageId"),
+        system.get("correlationId"),
+        system.get("contentType"),
+        system.get("contentEncoding"),
         json.dumps(system),
         json.dumps(message.properties),
         message.body,

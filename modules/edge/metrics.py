@@ -11,9 +11,9 @@ import prometheus_client
 from aiohttp import web
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
-from modules.edge import VERSION
 from modules.edge.health import Check
 from modules.edge.settings import Address, SettingError
+from scoring.version import VERSION
 
 prometheus_client.disable_created_metrics()  # type: ignore[no-untyped-call]
 

@@ -2,12 +2,16 @@
 
 The SDK acknowledges an input before anybody has seen it, keeps no bound on what waits, hands each message through four
 threads, and can lose its network thread to a TLS error and then never return from a call. None of that can be mended
-from outside, so this file reaches inside, at four places, and at nothing else:
+from outside, so this file reaches inside, and no other does. It finds the MQTT transport by `_mqtt_pipeline._pipeline`
+and paho's client in it by `_mqtt_client`, and puts itself in four places:
 
 - `on_mqtt_message_received_handler`: an input goes to the journal in the network thread, before its acknowledgement.
 - `_send_puback`: what the journal did not take is not acknowledged, so that edgeHub keeps and repeats it.
 - `_sock_send`, `_sock_recv`: a TLS error becomes the connection error that paho knows how to handle.
 - `transport.publish`: an output goes to the network thread without the detour, at twice the rate.
+
+It also looks at `_thread`, to see whether the network thread still lives, calls `_enable_feature` and looks at
+`feature_enabled`, to subscribe without the setters' blocking wait, and makes topics by `mqtt_topic_iothub`.
 
 Written for exactly the versions below; `check` refuses any other.
 """

@@ -1,1 +1,1 @@
-"""Replays C-MAPSS trajectories as telemetry."""
+"""Replays recorded telemetry."""

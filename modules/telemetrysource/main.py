@@ -1,4 +1,4 @@
-"""The module telemetrysource: replays C-MAPSS trajectories, real or simulated, on its output `telemetry`."""
+"""The module telemetrysource: replays telemetry, C-MAPSS or a table of one's own, on its output `telemetry`."""
 
 from __future__ import annotations
 
@@ -12,12 +12,15 @@ from modules.edge.health import Health
 from modules.edge.metrics import Metrics
 from modules.edge.process import run, until
 from modules.edge.sender import Parcel, Sender
+from modules.edge.settings import SettingError
 from modules.edge.twin import Desired, Twin
 from modules.telemetrysource import settings
 from modules.telemetrysource.pace import Pace
 from modules.telemetrysource.position import Position
 from modules.telemetrysource.replay import Reading, Replay
-from scoring.errors import CmapssError
+from scoring.errors import ScoringError
+from scoring.modelfile import read_signature
+from scoring.recording import Recording, is_table, read_cmapss, read_table
 
 log = logging.getLogger(__name__)
 
@@ -27,19 +30,18 @@ async def telemetrysource(stop: asyncio.Event) -> bool:
 
     Raises:
         SettingError: A setting cannot be used.
-        CmapssError: The telemetry file is not what its format promises.
+        ScoringError: The telemetry file is not what its format promises, or the model says nothing of its fields.
     """
     # All of them, before anything is opened.
     rate = settings.RATE.read()
     pace = Pace(rate, settings.SPEED_UP.read(), settings.CYCLE_SECONDS.read())
-    path = Path(settings.TELEMETRY_PATH.read())
-    prefix = settings.ENGINE_PREFIX.read()
+    path, prefix, model = settings.TELEMETRY_PATH.read(), settings.ENGINE_PREFIX.read(), settings.MODEL_PATH.read()
     corrupt_share, seed, repeat = settings.CORRUPT_SHARE.read(), settings.SEED.read(), settings.REPEAT.read()
     state = settings.STATE_DIR.read()
     metrics = Metrics("telemetrysource")
     health = Health("the telemetry is being read")
     async with metrics.served(settings.METRICS_LISTEN.read(), health.trouble):
-        replay = Replay(path, prefix, corrupt_share, seed, repeat)
+        replay = Replay(_recording(Path(path), prefix, model), corrupt_share, seed, repeat)
         position = Position(state / "position.json", replay.name)
         # Inputs are none of this module's business; what a wrong route brings is acknowledged, or it would block the
         # queue.
@@ -49,6 +51,17 @@ async def telemetrysource(stop: asyncio.Event) -> bool:
         await until(stop, client.run(), source.run())
     position.write()
     return client.stuck > 0
+
+
+def _recording(path: Path, prefix: str, model: str) -> Recording:
+    if not is_table(path):
+        return read_cmapss(path, prefix)
+    if not model:
+        raise SettingError(
+            f"{settings.TELEMETRY_PATH.name} is {path}, a table, and {settings.MODEL_PATH.name} is not set, the model "
+            "whose fields it has; set it in the module's env in the deployment manifest"
+        )
+    return read_table(path, read_signature(Path(model)), f"{prefix}001")
 
 
 class _Source:
@@ -97,4 +110,4 @@ class _Source:
 
 
 if __name__ == "__main__":
-    run(telemetrysource, CmapssError)
+    run(telemetrysource, ScoringError)

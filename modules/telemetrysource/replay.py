@@ -1,20 +1,18 @@
-"""Trajectories as a sequence of telemetry messages: all engines side by side, each in the order of its cycles."""
+"""A recording as a sequence of telemetry messages: all engines side by side, each in the order of its cycles."""
 
 from __future__ import annotations
 
-import hashlib
 import json
 import random
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 
 import numpy as np
 
 from modules.edge.message import OutputMessage
-from scoring import cmapss
-from scoring.telemetry import ENGINE, FIELDS
+from scoring.recording import Recording
+from scoring.telemetry import ENGINE
 
 OUTPUT = "telemetry"
 # The application property by which latency is measured from end to end; answers carry it on.
@@ -46,36 +44,28 @@ class Reading:
 
 
 class Replay:
-    """A C-MAPSS file as messages, by position.
+    """A recording as messages, by position.
 
     All engines' first cycles come first, then all second ones: as a fleet sends them. With a corrupt share, spoilt
-    copies are mixed in beside the whole ones, whose number and content stay the same. A repeated file comes from
+    copies are mixed in beside the whole ones, whose number and content stay the same. A repeated recording comes from
     other engines: their ids end in the number of the repetition.
     """
 
-    def __init__(
-        self, path: Path, prefix: str = "Client_", corrupt_share: float = 0.0, seed: int = 1, repeat: int = 1
-    ) -> None:
-        """Read the file.
+    def __init__(self, recording: Recording, corrupt_share: float = 0.0, seed: int = 1, repeat: int = 1) -> None:
+        """Put the recording in order.
 
         Args:
-            path: C-MAPSS text, or the same compressed by gzip.
-            prefix: What an engine's id has before its unit number.
+            recording: What the engines sent.
             corrupt_share: How many spoilt messages come for each whole one, 0 to 1.
             seed: Of the choice what is spoilt, and how.
-            repeat: How often the file is replayed.
-
-        Raises:
-            CmapssError: The file is not what its format promises.
+            repeat: How often it is replayed.
         """
-        trajectories = cmapss.read_trajectories(path)
-        self._order = np.lexsort((trajectories.units, trajectories.cycles))
-        self._trajectories = trajectories
-        self._prefix = prefix
+        self._order = np.lexsort((recording.senders, recording.cycles))
+        self._recording = recording
         self._corrupt_share = corrupt_share
         self._seed = seed
         self._repeat = repeat
-        self.name = hashlib.sha256(trajectories.values.tobytes()).hexdigest()[:8]
+        self.name = recording.digest[:8]
         """The same for the same readings: message ids begin with it."""
 
     def __len__(self) -> int:
@@ -85,16 +75,16 @@ class Replay:
     def at(self, position: int) -> Iterator[Reading]:
         """The reading at a position from 0 on, and perhaps a spoilt one behind it."""
         repetition, place = divmod(position, len(self._order))
-        row = self._order[place]
-        values = self._trajectories.values[row].tolist()
-        engine = f"{self._prefix}{self._trajectories.units[row]:03d}" + (f".{repetition}" if repetition else "")
-        cycle = int(self._trajectories.cycles[row])
-        record = {ENGINE: engine, **dict(zip((field.name for field in FIELDS), values, strict=True))}
+        recording, row = self._recording, int(self._order[place])
+        engine = recording.machines[recording.senders[row]] + (f".{repetition}" if repetition else "")
+        cycle = int(recording.cycles[row])
+        record = {ENGINE: engine, **recording.message(row)}
         message_id = f"{self.name}-{engine}-{cycle}"
         yield Reading(engine, cycle, message_id, json.dumps(record, separators=(",", ":")).encode())
         chance = self._chance(position)
         if chance.random() < self._corrupt_share:
-            yield Reading(engine, cycle, f"{message_id}-corrupt", _spoil(record, chance), is_corrupt=True)
+            body = _spoil(record, recording.cycle, chance)
+            yield Reading(engine, cycle, f"{message_id}-corrupt", body, is_corrupt=True)
 
     @property
     def corrupt(self) -> int:
@@ -105,9 +95,9 @@ class Replay:
         return random.Random(f"{self._seed} {position}")  # noqa: S311 - repeatable, not secret
 
 
-def _spoil(record: dict[str, object], chance: random.Random) -> bytes:
+def _spoil(record: dict[str, str | float | None], cycle: str, chance: random.Random) -> bytes:
     """A record as a broken sensor, a wrong converter or a bad line might deliver it."""
-    field = chance.choice([each.name for each in FIELDS[1:]])
+    field = chance.choice([name for name in record if name not in (ENGINE, cycle)] or [cycle])
     text = json.dumps(record)
     without = {name: value for name, value in record.items() if name != field}
     ways: tuple[Callable[[], bytes], ...] = (
@@ -117,7 +107,7 @@ def _spoil(record: dict[str, object], chance: random.Random) -> bytes:
         lambda: json.dumps({**record, field: "n/a"}).encode(),
         lambda: json.dumps({**record, field: float("nan")}).encode(),
         lambda: json.dumps({**record, field: float("inf")}).encode(),
-        lambda: json.dumps({**record, "CycleTime": -1}).encode(),
+        lambda: json.dumps({**record, cycle or field: -1 if cycle else "-"}).encode(),
         lambda: json.dumps({**record, ENGINE: "no such id!\n"}).encode(),
         lambda: b"",
     )

@@ -11,7 +11,12 @@ _ID_CHARACTER = r"[A-Za-z0-9\-.+%_#*?!(),:=@$']"
 # What is left of an IoT Hub device id's 128 characters for a unit and the number of a repetition.
 _PREFIX_CHARACTERS = 100
 
-TELEMETRY_PATH = Text(name="TELEMETRY_PATH", text="C-MAPSS text, or the same in .gz")
+TELEMETRY_PATH = Text(name="TELEMETRY_PATH", text="C-MAPSS text, or a task's own table (`.csv`); either may be in .gz")
+MODEL_PATH = Text(
+    name="MODEL_PATH",
+    text="the model for which a table is replayed: it says which columns are its fields, and which names the machine",
+    default="",
+)
 STATE_DIR = Folder(name="STATE_DIR", text="where it keeps how far it has come")
 RATE = Number(
     name="RATE",
@@ -48,7 +53,7 @@ REPEAT = Number(
 SEED = Number(name="SEED", text="of what is spoilt, and how", default=1, lowest=0, highest=1_000_000)
 ENGINE_PREFIX = Text(
     name="ENGINE_PREFIX",
-    text="an engine's id is this and its unit number",
+    text="an engine's id is this and its unit number, where a file has numbers; a table's own names stay as they are",
     default="Client_",
     pattern=rf"{_ID_CHARACTER}{{0,{_PREFIX_CHARACTERS}}}",
     form=f"at most {_PREFIX_CHARACTERS} letters, digits and `-.+%_#*?!(),:=@$'`",

@@ -1,8 +1,8 @@
-from modules.edge import VERSION
 from modules.edge.metrics import Metrics
 from modules.rulclassifier.meters import Meters
 from scoring.model import Model
 from scoring.telemetry import Reason
+from scoring.version import VERSION
 from tests.onnx_models import tiny_model
 
 WHOSE = 'edge_device="",iothub="",'

@@ -40,11 +40,29 @@ def shared(*parts: str) -> Path:
     return path
 
 
+RUNTIME_MODULES = ("edgeAgent", "edgeHub")
+
+
 def manifest(routes, modules=None, twins=None):
     """A deployment manifest with these routes and modules."""
+    # What keeps nothing but is there.
+    system = {name: {"type": "docker", "status": "running", "settings": {"image": name}} for name in RUNTIME_MODULES}
     content = {
-        "$edgeAgent": {"properties.desired": {"modules": modules or {}}},
-        "$edgeHub": {"properties.desired": {"routes": routes}},
+        "$edgeAgent": {
+            "properties.desired": {
+                "schemaVersion": "1.1",
+                "runtime": {"type": "docker", "settings": {}},
+                "systemModules": system,
+                "modules": modules or {},
+            }
+        },
+        "$edgeHub": {
+            "properties.desired": {
+                "schemaVersion": "1.1",
+                "routes": routes,
+                "storeAndForwardConfiguration": {"timeToLiveSecs": 7200},
+            }
+        },
     }
     for name, desired in (twins or {}).items():
         content[name] = {"properties.desired": desired}

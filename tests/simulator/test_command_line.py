@@ -2,14 +2,18 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import psutil
 import pytest
 
+from scoring.version import VERSION
+from simulator.__main__ import main
 from tests.simulator.conftest import ROOT, simulator
 
 
@@ -49,12 +53,21 @@ def test_a_run_shows_what_arrives_and_ends_cleanly_when_told_to(simulator_proces
     ]
 
 
-def test_a_reader_that_has_seen_enough_is_no_error(simulator_process):
+def test_keys_and_what_gives_them_are_their_owners_alone(simulator_process):
+    _, home = simulator_process
+    control = Path(json.loads((home / "runtime.json").read_text())["control"])
+    private = [control, *home.rglob("*.sqlite3*"), *home.rglob("*key*.pem")]
+    assert len(private) >= 4
+    assert {path: oct(path.stat().st_mode & 0o777) for path in private} == dict.fromkeys(private, "0o600")
+
+
+@pytest.mark.parametrize("command", [["upstream"], ["status"], ["logs", "sender"]])
+def test_a_reader_that_has_seen_enough_is_no_error(simulator_process, command):
     _, home = simulator_process
     follow(home, 1)
     reader, writer = os.pipe()
     os.close(reader)
-    command = [sys.executable, "-m", "simulator", "upstream", "--home", str(home)]
+    command = [sys.executable, "-m", "simulator", *command, "--home", str(home)]
     shown = subprocess.run(command, cwd=ROOT, stdout=writer, stderr=subprocess.PIPE, check=False)
     os.close(writer)
     assert (shown.returncode, shown.stderr) == (0, b"")
@@ -77,6 +90,7 @@ def test_a_manifest_is_generated_and_can_be_run(tmp_path):
         for line in (ROOT / ".env.example").read_text().splitlines()
         if "=" in line and not line.startswith("#")
     }
+    environment["CONTAINER_REGISTRY"] = "pumps.azurecr.io"
     out = tmp_path / "manifest.json"
     result = simulator("manifest", "--arch", "arm32v7", "--out", out, env=environment)
     assert result.returncode == 0, result.stderr
@@ -93,7 +107,10 @@ def test_a_manifest_that_keeps_nothing_of_the_runtime_on_the_host_is_warned_of_a
     made = simulator("manifest", "--template", template)
     assert made.returncode == 0
     assert "edgeHub" in json.loads(made.stdout)["modulesContent"]["$edgeAgent"]["properties.desired"]["systemModules"]
-    assert [line.split(" keeps ")[0] for line in made.stderr.splitlines()] == ["warning: edgeHub", "warning: edgeAgent"]
+    assert [line.split(" keeps ")[0] for line in made.stderr.splitlines()[:2]] == [
+        "warning: edgeHub",
+        "warning: edgeAgent",
+    ]
     process = subprocess.Popen(
         [sys.executable, "-m", "simulator", "run", str(template), "--home", str(tmp_path / "home")],
         cwd=ROOT,
@@ -107,14 +124,104 @@ def test_a_manifest_that_keeps_nothing_of_the_runtime_on_the_host_is_warned_of_a
     assert "WARN edgeHub keeps its store in its container" in errors
 
 
-def test_errors_are_one_line_and_an_exit_code(tmp_path):
-    for arguments in (
-        ("run", tmp_path / "none.json", "--home", tmp_path / "home"),
-        ("upstream", "--home", tmp_path),
-        ("manifest", "--template", tmp_path / "none.json"),
-    ):
-        result = simulator(*arguments)
-        assert result.returncode == 2
-        assert result.stderr.startswith("error: ")
-        assert len(result.stderr.splitlines()) == 1
-        assert str(tmp_path) in result.stderr
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (("run", "absent.json", "--home", "home"), "absent.json"),
+        (("run", "text.json", "--home", "home"), "text.json"),
+        (("run", ".", "--home", "home"), "Is a directory"),
+        (("run", "ten_lines.json", "--home", "text.json/home"), "text.json/home"),
+        (("run", "ten_lines.json", "--home", "home", "--address", "192.0.2.1"), "192.0.2.1:8883"),
+        (("run", "ten_lines.json", "--home", "home", "--inject-into", "absent"), "absent"),
+        (("run", "ten_lines.json", "--home", "home", "--containers", "no-such-program"), "no-such-program"),
+        (
+            ("run", "ten_lines.json", "--home", "home", "--backoff", "nan"),
+            "argument --backoff: 'nan', expected a number",
+        ),
+        (("upstream", "--home", "home"), "home"),
+        (("status", "--home", "home"), "home"),
+        (("logs", "sender", "--home", "home"), "there is no log of sender"),
+        (("logs", "sender", "--home", "home", "--tail", "-5"), "argument --tail: '-5', expected a number"),
+        (("twin", "sender", "--home", "home", "--desired", "{rate: 1}"), "'{rate: 1}' is not JSON"),
+        (("module", "restart", "sender", "--home", "home"), "invalid choice: 'restart'"),
+        (("fault", "explode", "--home", "home"), "invalid choice: 'explode'"),
+        (("fault", "delay", "soon", "--home", "home"), "invalid float value: 'soon'"),
+        (("manifest", "--template", "absent.json"), "absent.json"),
+        (("manifest", "--template", "ten_lines.json", "--out", "text.json/x"), "text.json/x"),
+        (("engines", "--out", "text.json"), "text.json"),
+        (("engines", "--out", "engines", "--train", "-1"), "argument --train: '-1', expected a number"),
+        (("engines", "--out", "engines", "--subset", "FD005"), "invalid choice: 'FD005'"),
+        (("devices", "--home", "home", "--count", "0"), "argument --count: '0', expected a number"),
+        (("devices", "--home", "home"), "home"),
+        (("devices", "--connection-strings", "absent.txt"), "absent.txt"),
+        (("devices", "--connection-strings", "text.json"), "text.json, line 1: no HostName and no DeviceId"),
+        (("devices", "--connection-strings", "strings.txt"), "pump cannot connect to 127.0.0.1: "),
+        (
+            ("devices", "--connection-strings", "strings.txt", "--gateway", "127.0.0.2"),
+            "pump cannot connect to 127.0.0.2",
+        ),
+        (("devices", "--connection-strings", "strings.txt", "--trust-bundle", "text.json"), "no start line"),
+        (("devices", "--register"), "the hub owner's connection string is HostName="),
+        (("devices", "--home", "home", "--telemetry", "absent.txt"), "absent.txt"),
+        (("devices",), "one of the arguments --home --connection-strings --register is required"),
+        ((), "COMMAND"),
+    ],
+)
+def test_what_cannot_be_done_is_told_in_one_line(tmp_path, monkeypatch, capsys, arguments, told):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "ten_lines.json").write_bytes((ROOT / "examples" / "ten_line_manifest.json").read_bytes())
+    (tmp_path / "text.json").write_text("no JSON, and no connection string")
+    (tmp_path / "strings.txt").write_text("HostName=127.0.0.1;DeviceId=pump;SharedAccessKey=c2VjcmV0")
+    monkeypatch.setenv("IOTHUB_CONNECTION_STRING", "c2VjcmV0")
+    try:
+        status = main(arguments)
+    except SystemExit as ended:
+        status = ended.code
+    shown = capsys.readouterr()
+    assert status == 2
+    assert shown.out == ""
+    # What the runtime logs until then is no error.
+    errors = [line for line in shown.err.splitlines() if " INFO " not in line and not line.startswith("warning: ")]
+    assert len(errors) == 1, errors
+    assert errors[0].startswith("error: ")
+    assert told in errors[0]
+    assert "c2VjcmV0" not in errors[0]
+
+
+def test_every_command_has_an_example_and_tells_its_options_and_defaults():
+    shown = simulator("--help").stdout
+    assert simulator("--version").stdout == f"turbofan-edge {VERSION}\n"
+    commands = re.findall(r"^    ([a-z-]+)\b", shown, re.MULTILINE)
+    faults = re.findall(r"^    ([a-z-]+)\b", simulator("fault", "--help").stdout, re.MULTILINE)
+    assert len(commands) >= 12
+    assert len(faults) >= 10
+    for command in [*([each] for each in commands), *(["fault", each] for each in faults)]:
+        told = simulator(*command, "--help").stdout
+        assert f"example:\n  python -m simulator {' '.join(command)} " in told
+        # An option without a word of its own is followed by the next one.
+        lines = told.split("options:\n")[1].split("\n\n")[0].splitlines()
+        for line, following in zip(lines, [*lines[1:], "  -"], strict=True):
+            assert not re.fullmatch(r"  --\S+( \S+)?", line) or not following.startswith("  -"), (command, line)
+        assert "default: None" not in told
+
+
+def test_without_what_it_needs_it_says_how_to_bring_it(monkeypatch, capsys):
+    monkeypatch.delitem(sys.modules, "simulator.cli", raising=False)
+    monkeypatch.delitem(sys.modules, "simulator.template", raising=False)
+    monkeypatch.delattr("simulator.template", raising=False)
+    monkeypatch.setitem(sys.modules, "dotenv", None)
+    assert main(["status", "--home", "home"]) == 2
+    told = capsys.readouterr().err
+    assert told.startswith("error: the simulator needs ")
+    assert told.endswith(' is not installed: pip install "turbofan-edge[edge,simulator]"\n')
+
+
+def test_ctrl_c_is_told_in_one_line(tmp_path):
+    command = [sys.executable, "-m", "simulator", "engines", "--out", str(tmp_path), "--train", "100000"]
+    process = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True)
+    while not list(tmp_path.iterdir()):
+        assert process.poll() is None
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    _, told = process.communicate(timeout=60)
+    assert (process.returncode, told) == (130, "stopped\n")

@@ -6,7 +6,7 @@ import pytest
 
 from simulator.containers import Containers, find_program
 from simulator.errors import SimulatorError
-from simulator.manifest import ModuleSpec
+from simulator.specs import ModuleSpec
 
 
 def spec(options: dict, environment: dict[str, str] | None = None) -> ModuleSpec:

@@ -3,11 +3,15 @@
 import asyncio
 import json
 import re
+from urllib.parse import quote
 
 import pytest
 
+from simulator.errors import SimulatorError
+from simulator.message import from_header, parse_properties
 from simulator.mqtt import Puback, Publish
 from simulator.outbox import Terms
+from simulator.store import Store
 from tests.simulator.conftest import A_TO_B, bare, manifest, module_client, receive, running, soon
 
 PRIORITIES = {
@@ -243,17 +247,129 @@ async def test_acknowledgements_keep_the_order_of_the_messages(tmp_path):
     assert got == [Puback(packet_id) for packet_id in sent]
 
 
-async def test_a_message_of_256_kb_passes_and_a_larger_one_ends_the_connection(tmp_path, caplog):
+async def test_a_packet_of_256_kb_passes_and_a_larger_one_ends_the_connection(tmp_path, caplog):
+    # The packet holds two lengths of two bytes each, the topic, and the body.
+    room = 262_144 - 4 - len("devices/edge-device/modules/a/messages/events/%24.on=o")
     async with (
         running(manifest({"all": "FROM /* INTO $upstream"}), tmp_path, "a") as runtime,
         bare(runtime, "a") as a,
     ):
-        await a.send(bytes(262_144), output="o")
-        a.publish(bytes(262_145), output="o")
+        await a.send(bytes(room), output="o")
+        a.publish(bytes(room + 1), output="o")
         with pytest.raises(ConnectionResetError):
             await soon(a.read())
-        assert [len(message.body) for message in await soon(runtime.upstream.wait_for(1))] == [262_144]
-    assert "edge-device/a is disconnected: a message of 262145 bytes; the edge hub takes 262144 at most" in caplog.text
+        assert [len(message.body) for message in await soon(runtime.upstream.wait_for(1))] == [room]
+    assert "edge-device/a is disconnected: a packet of 262145 bytes; the edge hub takes 262144 at most" in caplog.text
+
+
+async def test_a_message_with_two_names_that_differ_in_case_only_is_acknowledged_and_dropped(tmp_path, caplog):
+    async with (
+        running(manifest({"all": "FROM /* INTO $upstream"}), tmp_path, "a") as runtime,
+        bare(runtime, "a") as a,
+    ):
+        await soon(a.send(b"lost", output="o", bag="name=1&Name=2"))
+        await soon(a.send(b"kept", output="o", bag="name=1&other=2"))
+        assert [message.body for message in await soon(runtime.upstream.wait_for(1))] == [b"kept"]
+        assert runtime.hub.malformed == 1
+    assert "acknowledged and dropped: two of its properties have one name but for case" in caplog.text
+
+
+async def test_system_properties_are_passed_on_as_edge_hub_passes_them(tmp_path):
+    """What the hub sets itself is not the sender's to say, and some of the rest stays with the hub."""
+    routes = A_TO_B | {"up": "FROM /messages/modules/a/* INTO $upstream"}
+    sent = {
+        "$.mid": "id",
+        "$.cid": "c",
+        "$.uid": "u",
+        "$.to": "t",
+        "ack": "full",
+        "$.ct": "text/plain",
+        "$.ce": "utf-8",
+        "$.schema": "s",
+        "iothub-operation": "op",
+        "$.exp": "2027-01-01T00:00:00Z",
+        "$.ifid": "urn:x",
+        "$.sub": "part",
+        "$.on": "o",
+        "$.cdid": "forged",
+        "$.cmid": "forged",
+        "$.other": "own",
+        "plain": "p",
+    }
+    bag = "&".join(f"{quote(name)}={quote(value)}" for name, value in sent.items())
+    async with (
+        running(manifest(routes), tmp_path, "a", "b") as runtime,
+        bare(runtime, "a") as a,
+        bare(runtime, "b") as b,
+    ):
+        await b.subscribe()
+        await soon(a.send(b"x", bag=bag))
+        packet = await soon(b.read_publish())
+        b.acknowledge(packet)
+        (message,) = await soon(runtime.upstream.wait_for(1))
+    delivered = parse_properties(packet.topic.rpartition("/")[2])
+    assert delivered == {name: value for name, value in sent.items() if name not in {"$.on", "$.ifid"}} | {
+        "$.cdid": "edge-device",
+        "$.cmid": "a",
+    }
+    assert message.properties == {"$.cdid": "forged", "$.cmid": "forged", "$.other": "own", "plain": "p"}
+    told = {name: value for name, value in message.system.items() if not name.startswith("iothub-") or "x" in value}
+    assert told == {
+        "messageId": "id",
+        "correlationId": "c",
+        "userId": "u",
+        "to": "t",
+        "contentType": "text/plain",
+        "contentEncoding": "utf-8",
+        "iothub-interface-id": "urn:x",
+        "dt-subject": "part",
+    }
+    assert message.system["iothub-message-schema"] == "s"
+
+
+def test_a_message_that_an_earlier_version_stored_is_read():
+    header = json.dumps(["d", "m", "o", {"correlationId": "c", "messageId": "id", "$.schema": "s"}, {"n": "v"}])
+    message = from_header(header, b"x", 1.0)
+    assert message.system == {"cid": "c", "messageId": "id", "messageSchema": "s"}
+    assert from_header(message.header(), b"x", 1.0) == message
+
+
+async def test_a_message_whose_properties_fit_no_topic_is_dropped_alone(tmp_path, caplog):
+    async with (
+        running(manifest(A_TO_B), tmp_path, "a", "b") as runtime,
+        bare(runtime, "a") as a,
+        bare(runtime, "b") as b,
+    ):
+        await b.subscribe()
+        # 25 KB of what takes three bytes each, percent-encoded.
+        await soon(a.send(b"too long", output="o", bag="x=" + "!" * 25_000))
+        await soon(a.send(b"after", output="o"))
+        packet = await soon(b.read_publish())
+        b.acknowledge(packet)
+        assert packet.body == b"after"
+        await soon(runtime.hub.limit_store(None))
+        assert runtime.hub.outbox("b").pending == 0
+    assert "a message for edge-device/b is dropped: a string of 75" in caplog.text
+
+
+async def test_what_cannot_be_stored_is_refused_alone(tmp_path):
+    store = Store(tmp_path / "store.sqlite3", "CREATE TABLE t (x)")
+    await store.open()
+    outcomes = []
+    for value in ("before", "\ud800", 2**70, "after"):
+        store.write("INSERT INTO t VALUES (?)", (value,), lambda _result, error: outcomes.append(error))
+    found = await soon(store.run(lambda db: [x for (x,) in db.execute("SELECT x FROM t")]))
+    await store.close()
+    assert found == ["before", "after"]
+    assert [error is None for error in outcomes] == [True, False, False, True]
+
+
+@pytest.mark.parametrize("name", ["\ud800", "a/b", "", "a\0"])
+async def test_names_that_no_topic_can_hold_are_refused(name, tmp_path):
+    async with running(manifest({}), tmp_path) as runtime:
+        with pytest.raises(SimulatorError, match="is no identity"):
+            runtime.add_device(name)
+        assert runtime.add_device("after")
 
 
 async def test_a_message_that_no_route_takes_is_acknowledged_and_counted(tmp_path):

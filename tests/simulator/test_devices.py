@@ -7,14 +7,17 @@ import os
 import subprocess
 import sys
 from collections import Counter
+from pathlib import Path
 
 import pytest
 from aiohttp import web
 
+from scoring.errors import CmapssError
 from simulator import devices
 from simulator.certificates import Authority
 from simulator.errors import SimulatorError
 from simulator.identity import new_key
+from tests.onnx_models import record, signature, tiny_model
 from tests.simulator.conftest import ROOT, manifest, running, shared, simulator, soon
 
 UP = {"up": "FROM /messages/* INTO $upstream"}
@@ -46,6 +49,22 @@ async def test_devices_send_simulated_telemetry_through_the_gateway(tmp_path):
     assert {(message.content_type, message.content_encoding, message.module) for message in messages} == {
         ("application/json", "utf-8", None)
     }
+
+
+async def test_devices_send_a_tables_rows_each_under_its_machines_name(tmp_path):
+    model, table = tmp_path / "pumps.onnx", tmp_path / "test_pumps.csv"
+    model.write_bytes(tiny_model(signature(machine="Pump")))
+    names = list(record(1))
+    rows = [["Pump", *names, "RUL"], *([pump, *record(hour).values(), 9] for pump in ("P-1", "P-2") for hour in (1, 2))]
+    table.write_text("".join(",".join(map(str, row)) + "\n" for row in rows))
+    async with running(manifest(UP), tmp_path) as runtime:
+        told = ("--telemetry", table, "--model", model)
+        code, _, error = await harness("--home", tmp_path, "--count", 2, "--rate", 0, *told)
+        assert code == 0, error
+        messages = await soon(runtime.upstream.wait_for(4))
+    sent = sorted((each.message_id, json.loads(each.body)) for each in messages)
+    assert sent == [(f"{pump}-{hour}", record(hour)) for pump in ("P-1", "P-2") for hour in (1, 2)]
+    assert {each.device for each in messages} == {"P-1", "P-2"}
 
 
 async def test_devices_send_what_a_cmapss_file_recorded(tmp_path):
@@ -147,12 +166,16 @@ def test_what_is_missing_is_named(tmp_path):
     few = tmp_path / "few"
     few.write_text("1 1 " + "0 " * 24 + "\n")
     with pytest.raises(SimulatorError, match="has 1, not the 2 that are needed"):
-        devices.recorded(few, 2)
+        devices.recorded(few, None, 2)
     few.write_text("1 1 0\n")
-    with pytest.raises(SimulatorError, match="few line 1 has 3 columns, not 26"):
-        devices.recorded(few, 1)
-    with pytest.raises(SimulatorError, match="names no DeviceId"):
-        devices.Plan("HostName=x", []).name  # noqa: B018 - to look at it is what raises
+    with pytest.raises(CmapssError, match="few, line 1: expected 26 columns, found 3"):
+        devices.recorded(few, None, 1)
+    with pytest.raises(SimulatorError, match=r"own.csv is a table; give --model"):
+        devices.recorded(Path("own.csv"), None, 1)
+    few.write_text("# all of them\n\nHostName=x;DeviceId=;SharedAccessKey=c2VjcmV0\n")
+    with pytest.raises(SimulatorError, match=r"few, line 3: no DeviceId;") as refused:
+        devices.listed(few, None)
+    assert "c2VjcmV0" not in str(refused.value)
     environment = {name: value for name, value in os.environ.items() if name != "IOTHUB_CONNECTION_STRING"}
     result = simulator("devices", "--register", env=environment)
     assert result.returncode == 2

@@ -31,7 +31,8 @@ def test_what_is_posted_comes_upstream_in_capital_letters(tmp_path):
         process.stdout.readline()
         url = re.search(r"http\S+", process.stdout.readline())[0]
         body = json.dumps({"inputName": "any", "data": "hello"}).encode()
-        with urllib.request.urlopen(url, body, timeout=PATIENCE) as answer:
+        request = urllib.request.Request(url, body, {"Content-Type": "application/json"})
+        with urllib.request.urlopen(request, timeout=PATIENCE) as answer:
             assert answer.status == 200
         follow = subprocess.Popen(
             [sys.executable, "-m", "simulator", "upstream", "--home", str(tmp_path), "--follow"],

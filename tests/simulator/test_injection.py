@@ -13,13 +13,14 @@ from simulator.errors import SimulatorError
 from simulator.runtime import Runtime
 from tests.simulator.conftest import bare, manifest, module, receive, running, soon
 
+JSON = {"Content-Type": "application/json"}
 MODULES = {"a": module(["sleep", "600"])}
 
 
-async def post(runtime, body):
+async def post(runtime, body, **headers):
     """Post to the injection server; the status and the text of its answer."""
     url = f"http://127.0.0.1:{runtime.injection.port}/api/v1/messages"
-    async with aiohttp.ClientSession() as session, session.post(url, data=body) as response:
+    async with aiohttp.ClientSession() as session, session.post(url, data=body, headers=JSON | headers) as response:
         return response.status, await response.text()
 
 
@@ -45,6 +46,39 @@ async def test_what_is_no_injection_is_refused(body, tmp_path):
         status, text = await post(runtime, body)
         assert status == 400
         assert "inputName" in text
+
+
+HALF = '{"inputName": "telemetry", "data": "\\ud800"}'
+HALF_A_NAME = '{"inputName": "\\ud800", "data": "x"}'
+WHOLE = '{"inputName": "telemetry", "data": "x"}'
+
+
+@pytest.mark.parametrize(
+    ("body", "headers", "status"),
+    [
+        (HALF, {}, 400),
+        (HALF_A_NAME, {}, 400),
+        (WHOLE, {"Content-Type": "text/plain"}, 415),
+        (WHOLE, {"Host": "attacker.example"}, 403),
+        (WHOLE, {"Host": "attacker.example:53000"}, 403),
+        (WHOLE, {"Content-Type": "application/json; charset=utf-8", "Host": "localhost:53000"}, 200),
+        (WHOLE, {"Host": "[::1]:53000"}, 200),
+    ],
+)
+async def test_an_injection_that_a_page_could_send_or_that_is_no_text_is_refused_alone(body, headers, status, tmp_path):
+    async with (
+        Runtime(manifest({}, MODULES), tmp_path, start_modules=False, inject_into="a") as runtime,
+        bare(runtime, "a") as a,
+    ):
+        await a.subscribe()
+        assert (await post(runtime, body, **headers))[0] == status
+        assert (await post(runtime, '{"inputName": "telemetry", "data": "after"}'))[0] == 200
+        got = []
+        while b"after" not in got:
+            packet = await soon(a.read_publish())
+            a.acknowledge(packet)
+            got.append(packet.body)
+        assert got == ([b"x"] if status == 200 else []) + [b"after"]
 
 
 async def test_a_second_injection_server_takes_another_port(tmp_path):

@@ -58,7 +58,7 @@ def test_packets_come_back_in_whatever_pieces_the_stream_arrives(packets, cuts):
     assert [packet for piece in pieces(data, cuts) for packet in decoder.feed(piece)] == packets
 
 
-@pytest.mark.parametrize("size", [0, 127, 128, 16_383, 16_384, 262_144])
+@pytest.mark.parametrize("size", [0, 127, 128, 16_383, 16_384, 262_144 - 5])
 def test_packets_of_every_length_field_come_back(size):
     [packet] = Decoder().feed(mqtt.encode_publish("t", bytes(size), 7))
     assert packet == Publish("t", bytes(size), 1, 7, False, False)

@@ -6,12 +6,15 @@ import json
 import pytest
 from azure.iot.device import MethodResponse
 from azure.iot.device.exceptions import ClientError
+from hypothesis import given
+from hypothesis import strategies as st
 
 from simulator import mqtt
 from simulator.errors import MethodError
 from simulator.message import parse_properties
 from simulator.runtime import Runtime
-from tests.simulator.conftest import bare, manifest, module, module_client, running, soon
+from simulator.twin import Twin, TwinError, difference, merged
+from tests.simulator.conftest import bare, manifest, module, module_client, running, shared, soon
 
 CLIENT = "edge-device/a"
 
@@ -74,17 +77,27 @@ async def test_a_patch_of_desired_properties_comes_with_its_version_and_null_for
 
 
 async def test_a_patch_that_a_module_missed_is_not_sent_again_but_in_the_twin(tmp_path):
+    # The SDK reads the twin itself when it is back, and tells what it missed; so a client that does not.
+    async with running(manifest({}), tmp_path, "a") as runtime, bare(runtime, "a") as client:
+        await client.subscribe("$iothub/twin/PATCH/properties/desired/#")
+        runtime.faults.kick("a")
+        runtime.upstream.set_desired(CLIENT, {"missed": 1})
+        await client.connect()
+        version = runtime.upstream.set_desired(CLIENT, {"seen": 1})
+        packet = await soon(client.read_publish())
+        assert json.loads(packet.body) == {"seen": 1, "$version": version}
+        assert runtime.upstream.twin(CLIENT).document()["desired"]["missed"] == 1
+
+
+async def test_the_sdk_learns_what_it_missed_when_it_is_back(tmp_path):
     async with (
         running(manifest({}), tmp_path, "a") as runtime,
         module_client(runtime, "a", connection_retry_interval=1) as client,
     ):
         patches = await desired_patches(client)
         runtime.faults.kick("a")
-        runtime.upstream.set_desired(CLIENT, {"missed": 1})
-        await soon(runtime.hub.connected("a"))
-        runtime.upstream.set_desired(CLIENT, {"seen": 1})
-        assert (await soon(patches.get()))["seen"] == 1
-        assert patches.empty()
+        version = runtime.upstream.set_desired(CLIENT, {"missed": 1})
+        assert await soon(patches.get()) == {"missed": 1, "$version": version}
         assert (await soon(client.get_twin()))["desired"]["missed"] == 1
 
 
@@ -147,6 +160,67 @@ async def test_while_the_cloud_is_out_of_reach_a_module_sees_its_twin_as_it_was_
         runtime.faults.online()
         assert await soon(patches.get()) == {"rate": 2, "old": None, "$version": version + 1}
         assert runtime.upstream.twin(CLIENT).reported == {"reported": "offline"}
+
+
+async def test_what_went_from_within_comes_as_null_after_an_outage_and_with_a_redeployment(tmp_path):
+    before = {"deep": {"kept": 1, "gone": {"x": 1}, "list": [1, {"y": 2}]}, "same": {"a": 1}, "old": 1}
+    after = {"deep": {"kept": 1, "list": [1]}, "same": {"a": 1}, "new": {"whole": {"b": 2}}}
+    wanted = {"deep": {"gone": None, "list": [1]}, "old": None, "new": {"whole": {"b": 2}}}
+    async with running(manifest({}), tmp_path, "a") as runtime, module_client(runtime, "a") as client:
+        patches = await desired_patches(client)
+        runtime.upstream.replace_desired(CLIENT, before)
+        await soon(patches.get())
+        runtime.faults.offline()
+        runtime.upstream.replace_desired(CLIENT, after)
+        assert patches.empty()
+        runtime.faults.online()
+        patch = await soon(patches.get())
+        assert {name: value for name, value in patch.items() if name != "$version"} == wanted
+        runtime.upstream.replace_desired(CLIENT, before)
+        await soon(patches.get())
+        runtime.upstream.replace_desired(CLIENT, after)
+        patch = await soon(patches.get())
+        assert {name: value for name, value in patch.items() if name != "$version"} == wanted
+
+
+PROPERTIES = st.recursive(
+    st.integers(-9, 9) | st.lists(st.integers(0, 3), max_size=2),
+    lambda inner: st.dictionaries(st.sampled_from("abc"), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+@given(st.dictionaries(st.sampled_from("abc"), PROPERTIES), st.dictionaries(st.sampled_from("abc"), PROPERTIES))
+def test_a_difference_laid_over_what_was_makes_what_is(before, after):
+    assert merged(before, difference(before, after)) == after
+
+
+def test_the_real_hubs_makers_own_reports_come_out_alike():
+    for case in json.loads(shared("edgehub", "twins.json").read_text())["reported"]:
+        try:
+            Twin().report(case["reported"])
+            valid = True
+        except TwinError:
+            valid = False
+        assert valid is case["valid"], case["name"]
+
+
+@pytest.mark.parametrize(
+    ("patch", "told"),
+    [
+        ({"o#k": 1}, "holds a # or has more than 1024 bytes"),
+        ({"x" * 1025: 1}, "holds a # or has more than 1024 bytes"),
+        ({"a$b": 1}, "a control character or"),
+        ({"whole": 2**52}, "from -2\\^52 to 2\\^52 - 1"),
+        ({"list": [1, None]}, "a list in 'list' holds a null"),
+        ({"list": [{"x": None}]}, "a list in 'x' holds a null"),
+    ],
+)
+def test_what_edge_hub_would_not_take_as_reported_is_refused(patch, told):
+    twin = Twin()
+    with pytest.raises(TwinError, match=told):
+        twin.report(patch)
+    assert (twin.reported, twin.reported_version) == ({}, 1)
 
 
 async def test_a_method_is_called_and_answered(tmp_path):

@@ -1,0 +1,10 @@
+"""Files that ship with the code: the deployment's template with its modules' descriptions, and models."""
+
+from pathlib import Path
+
+_INSTALLED = Path(__file__).parent / "files"
+FOLDER = _INSTALLED if _INSTALLED.exists() else Path(__file__).parent.parent
+"""At the top of a checkout; in an installed wheel, in the package."""
+
+TEMPLATE = FOLDER / "deployment.template.json"
+MODELS = FOLDER / "models"

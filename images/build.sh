@@ -1,5 +1,5 @@
 #!/bin/sh
-# Build the image of one architecture with buildah, where no Docker engine is needed:
+# Build the images of one architecture with buildah, the modules' and the service's, where no Docker engine is needed:
 #
 #     images/build.sh amd64|arm64v8|arm32v7
 #
@@ -39,6 +39,8 @@ base() {
     if [ ! -e "$tar" ]; then
         echo "images: no registry brings $1; mmdebstrap makes a stand-in, some minutes for another processor"
         command -v mmdebstrap > /dev/null || fail "mmdebstrap is missing: apt-get install mmdebstrap"
+        # apt-get fills the name in, not the shell.
+        # shellcheck disable=SC2016
         mirror=${DEBIAN_MIRROR:-$(apt-get indextargets --format '$(SITE)' | head -n 1)}
         mkdir -p "$cache"
         mmdebstrap --quiet --variant=minbase --architectures="$2" --include=ca-certificates \
@@ -82,8 +84,18 @@ base "$build_base" "$(dpkg --print-architecture)" "$(dpkg --print-architecture)"
 [ "$(uname -m)" = $machine ] || emulate
 base "docker.io/$architecture/debian:$suite-slim" $debian $oci "$variant"
 
-version=$(sed -n 's/^version = "\(.*\)"$/\1/p' pyproject.toml)
-image=${CONTAINER_REGISTRY:-localhost}/turbofan-edge:$version-$architecture
-buildah build --format docker --layers --pull-never --file "Dockerfile.$architecture" --tag "$image" \
-    --build-arg "VERSION=$version" --build-arg "REVISION=$(git rev-parse HEAD 2> /dev/null || echo unknown)" .
-echo "images: $image is built"
+version=$(sed -n 's/^VERSION = "\(.*\)"$/\1/p' scoring/version.py)
+revision=$(git rev-parse HEAD 2> /dev/null || echo unknown)
+
+# build NAME OPTION...
+build() {
+    image=${CONTAINER_REGISTRY:-localhost}/$1:$version-$architecture
+    shift
+    buildah build --format docker --layers --pull-never --file "Dockerfile.$architecture" --tag "$image" \
+        --build-arg "VERSION=$version" --build-arg "REVISION=$revision" "$@" .
+    echo "images: $image is built"
+}
+
+build turbofan-edge
+# A gateway of 32 bits runs modules, and nobody asks it over HTTP.
+[ "$architecture" = arm32v7 ] || build turbofan-edge-service --target service

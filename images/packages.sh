@@ -11,7 +11,8 @@ shift 2
 awk '/^[a-z]/ { chosen = /^paho-mqtt==/ } chosen' "$lock" > /tmp/source.txt
 awk '/^[a-z]/ { chosen = !/^paho-mqtt==/ } chosen' "$lock" > /tmp/wheels.txt
 platforms=$(printf -- '--platform %s ' "$@")
-# shellcheck disable=SC2086 - one word for each platform
+# One word for each platform.
+# shellcheck disable=SC2086
 pip install --no-cache-dir --no-compile --no-deps --require-hashes --requirement /tmp/wheels.txt --target "$folder" \
     --only-binary=:all: --implementation cp --python-version 3.13 $platforms
 pip install --no-cache-dir --no-compile --no-deps --require-hashes --requirement /tmp/source.txt --target "$folder" \

@@ -29,6 +29,7 @@ PARTS = {
         *(f"usr/lib/python3/dist-packages/{name}*" for name in AIOHTTP),
     ],
     "azure-iot-device and what it needs": ["app/packages/*"],
+    "msgspec, for the service": ["app/service"],
     "default model": ["app/models"],
     "scoring, modules": ["app/scoring", "app/modules"],
     "bills of materials": ["usr/share/sbom"],

@@ -5,25 +5,24 @@ import os
 import shutil
 import subprocess
 import time
-import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from simulator.manifest import ARCHITECTURES
+from scoring.version import VERSION
+from simulator.template import ARCHITECTURES
 
 ROOT = Path(__file__).parents[2]
 REGISTRY = "localhost"
-VERSION = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
 
 
 class Image:
-    """An image for one architecture, on this machine."""
+    """An image for one architecture, on this machine; the modules', or another."""
 
-    def __init__(self, architecture: str) -> None:
+    def __init__(self, architecture: str, name: str = "turbofan-edge") -> None:
         self.architecture = architecture
-        self.name = f"{REGISTRY}/turbofan-edge:{VERSION}-{architecture}"
+        self.name = f"{REGISTRY}/{name}:{VERSION}-{architecture}"
 
     def missing(self) -> str | None:
         """The command that would bring it, if it is not here."""
@@ -38,31 +37,24 @@ class Image:
 
     def run(self, *command: str, flags: tuple[str, ...] = ()) -> subprocess.CompletedProcess[str]:
         """Run a command in the image as strictly as the manifest has it run."""
-        strict = (
-            "--rm",
-            "--network",
-            "none",
-            "--read-only",
-            "--cap-drop",
-            "ALL",
-            "--security-opt",
-            "no-new-privileges",
-        )
         return subprocess.run(
-            ["podman", "run", *strict, *flags, self.name, *command],
+            ["podman", "run", "--rm", *ALONE, *STRICT, *flags, self.name, *command],
             check=False,
             capture_output=True,
             text=True,
         )
 
 
+ALONE = ("--network", "none")
+STRICT = ("--read-only", "--cap-drop", "ALL", "--security-opt", "no-new-privileges")
+
 # Where this is set, images of these architectures must be here, and no others are looked at.
 DEMANDED = os.environ.get("IMAGE_ARCHITECTURES", "").split()
 
 
-def here(architecture: str) -> Image:
+def here(architecture: str, name: str = "turbofan-edge") -> Image:
     """An image that must be here, or may."""
-    image = Image(architecture)
+    image = Image(architecture, name)
     missing = image.missing()
     if missing is not None:
         (pytest.fail if architecture in DEMANDED else pytest.skip)(f"no image for {architecture} is here: {missing}")
@@ -72,6 +64,11 @@ def here(architecture: str) -> Image:
 @pytest.fixture(params=DEMANDED or ARCHITECTURES)
 def image(request: pytest.FixtureRequest) -> Image:
     return here(request.param)
+
+
+@pytest.fixture(params=[each for each in DEMANDED or ARCHITECTURES if each != "arm32v7"])
+def service_image(request: pytest.FixtureRequest) -> Image:
+    return here(request.param, "turbofan-edge-service")
 
 
 @pytest.fixture

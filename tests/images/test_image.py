@@ -3,6 +3,7 @@
 import json
 import re
 import shutil
+from collections import defaultdict
 from pathlib import Path
 
 import numpy as np
@@ -28,7 +29,7 @@ def test_it_says_what_it_is(image: Image) -> None:
     assert (labels["title"], labels["version"], labels["licenses"]) == ("turbofan-edge", VERSION, "MIT")
     assert re.fullmatch("[0-9a-f]{40}|unknown", labels["revision"])
     assert found["Architecture"] == OCI[image.architecture]
-    assert found["Config"]["User"] == "moduleuser"
+    assert found["Config"]["User"] == "1000:1000"
     assert list(found["Config"]["Volumes"]) == ["/state"]
     assert "modules.edge.health" in str(found["HealthCheck" if "HealthCheck" in found else "Healthcheck"])
 
@@ -63,6 +64,40 @@ def test_its_bills_of_materials_name_what_it_runs_on(image: Image) -> None:
     assert versions["azure-iot-device"] == "2.14.0"
     assert "libc6" in versions
     assert "python3-sympy" not in versions
+
+
+INSTALLED = """
+import json
+from importlib.metadata import distributions
+print(json.dumps(sorted([each.name.lower(), each.version] for each in distributions(path=["/app/packages"]))))
+"""
+
+
+def test_the_bill_of_what_python_runs_is_what_is_installed_with_licences_edges_and_the_model(image: Image) -> None:
+    bill = json.loads(image.run("cat", "/usr/share/sbom/python.cdx.json").stdout)
+    by_type = defaultdict(list)
+    for each in bill["components"]:
+        by_type[each["type"]].append(each)
+    installed = json.loads(image.run("python3", "-c", INSTALLED).stdout)
+    assert sorted([each["name"].lower(), each["version"]] for each in by_type["library"]) == installed
+    assert len({name for name, _ in installed}) == len(installed) > 5
+    assert not [each["name"] for each in bill["components"] if not each.get("licenses")]
+    (model,) = by_type["machine-learning-model"]
+    sums = image.run("sha256sum", "/app/models/fleet.onnx").stdout.split()[0]
+    assert (model["name"], model["version"]) == ("fleet", sums[:12])
+    assert model["hashes"] == [{"alg": "SHA-256", "content": sums}]
+    application = bill["metadata"]["component"]
+    assert (application["name"], application["version"]) == ("turbofan-edge", VERSION)
+    edges = {each["ref"]: each.get("dependsOn", []) for each in bill["dependencies"]}
+    assert "paho-mqtt==1.6.1" in edges["azure-iot-device==2.14.0"]
+    # From the application everything is reached.
+    reached, ahead = set(), [application["bom-ref"]]
+    while ahead:
+        each = ahead.pop()
+        if each not in reached:
+            reached.add(each)
+            ahead += edges[each]
+    assert reached == {application["bom-ref"], *(each["bom-ref"] for each in bill["components"])}
 
 
 def test_every_shipped_model_answers_there_with_the_same_bytes_as_here(image: Image, tmp_path) -> None:

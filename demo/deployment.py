@@ -5,10 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from simulator import manifest
-
-TEMPLATE = Path(__file__).parent.parent / "deployment.template.json"
-
+from simulator import shipped, template
 
 # Unless images are run, no registry is asked.
 NO_REGISTRY = "registry.example.com"
@@ -33,8 +30,8 @@ def deployment(  # noqa: PLR0913 - a device's files and its image
         architecture: Of the images.
         registry: Where the images are.
     """
-    content = manifest.load(
-        TEMPLATE,
+    content = template.load(
+        shipped.TEMPLATE,
         architecture,
         environment={
             "CONTAINER_REGISTRY": registry,

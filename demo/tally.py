@@ -13,7 +13,7 @@ from sklearn.metrics import accuracy_score, f1_score
 
 from simulator.upstream import Received, received
 from training.dataset import Dataset
-from training.labels import CMAPSS_CLASSES
+from training.labels import Classes
 
 PREFIX = "Client_"
 
@@ -29,26 +29,28 @@ class Quality:
 class Tally:
     """Counts what arrives upstream, by the id of the reading that it answers."""
 
-    def __init__(self, upstream: Path, truth: Dataset) -> None:
+    def __init__(self, upstream: Path, truth: Dataset, classes: Classes) -> None:
         """Begin to count.
 
         Args:
             upstream: The SQLite file of the cloud's end.
             truth: The readings that are fed, with their true RUL.
+            classes: The RUL classes that the model tells.
         """
         self._upstream = upstream
         self._seq = 0
-        classes = (CMAPSS_CLASSES.names[index] for index in CMAPSS_CLASSES.of(truth.rul))
+        true_classes = (classes.names[index] for index in classes.of(truth.rul))
         trajectories = truth.trajectories
         self._truth = {
             (f"{PREFIX}{unit:03d}", int(cycle)): true_class
-            for unit, cycle, true_class in zip(trajectories.units, trajectories.cycles, classes, strict=True)
+            for unit, cycle, true_class in zip(trajectories.units, trajectories.cycles, true_classes, strict=True)
         }
         self._ids: set[str | None] = set()
         self._answered: set[str | None] = set()
         self._predicted: dict[tuple[str, int], str] = {}
         self._newest: dict[str, int] = {}
         self._seconds: list[float] = []
+        self._arrivals: list[float] = []
         self.repeats = 0
         """Messages whose id had arrived before: what at-least-once delivery may bring."""
         self.dead_letters: Counter[str] = Counter()
@@ -87,6 +89,12 @@ class Tally:
         """A percentile of the seconds from sending a reading to its prediction's arrival upstream."""
         return float(np.percentile(self._seconds, percent)) if self._seconds else float("nan")
 
+    @property
+    def rate(self) -> float:
+        """Answers a second, from the first that arrived to the last."""
+        seconds = self._arrivals[-1] - self._arrivals[0] if self._arrivals else 0.0
+        return (len(self._arrivals) - 1) / seconds if seconds else float("inf")
+
     def by_class(self) -> Counter[str]:
         """How many engines are in each class, by the newest prediction of each."""
         return Counter(self._predicted[key] for key in self._newest.items())
@@ -99,7 +107,7 @@ class Tally:
 
     def _take(self, message: Received) -> None:
         if message.output == "deadletter":
-            self._answered.add(message.correlation_id)
+            self._answer(message)
             self.dead_letters[message.properties["reason"]] += 1
             return
         record = json.loads(message.body)
@@ -107,8 +115,12 @@ class Tally:
         if message.output == "alerts":
             self.alerted.add(engine)
             return
-        self._answered.add(message.correlation_id)
+        self._answer(message)
         self._predicted[engine, cycle] = record["RulClass"]
         self._newest[engine] = max(cycle, self._newest.get(engine, 0))
         created = datetime.fromisoformat(message.properties["creationTimeUtc"]).timestamp()
         self._seconds.append(message.enqueued - created)
+
+    def _answer(self, message: Received) -> None:
+        self._answered.add(message.correlation_id)
+        self._arrivals.append(message.enqueued)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
+from itertools import zip_longest
 from pathlib import Path
 
 from rich.bar import Bar
@@ -11,15 +13,16 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from demo.tally import Tally
-from training.labels import CMAPSS_CLASSES
 
-_COLOURS = dict(zip(CMAPSS_CLASSES.names, ("red", "yellow", "cyan", "green"), strict=True))
+# From the shortest life on; the last for all classes that are left.
+_COLOURS = ("red", "yellow", "cyan", "green")
 
 
 class View:
     """The live picture: how many readings are answered, and how many engines are in which class."""
 
-    def __init__(self, tally: Tally, readings: int, engines: int) -> None:
+    def __init__(self, tally: Tally, readings: int, engines: int, classes: Sequence[str]) -> None:
+        self._classes = classes
         self._tally = tally
         self._engines = engines
         self._progress = Progress(
@@ -32,8 +35,8 @@ class View:
         self._progress.update(self._task, completed=self._tally.scored)
         classes = Table.grid(padding=(0, 2))
         counts = self._tally.by_class()
-        for name in CMAPSS_CLASSES.names:
-            bar = Bar(self._engines, 0, counts[name], width=40, color=_COLOURS[name])
+        for name, colour in zip_longest(self._classes, _COLOURS[: len(self._classes)], fillvalue=_COLOURS[-1]):
+            bar = Bar(self._engines, 0, counts[name], width=40, color=colour)
             classes.add_row(name, bar, f"{counts[name]} engines")
         latency = f"latency p50 {self._tally.latency(50):.3f} s, p99 {self._tally.latency(99):.3f} s"
         dead = f"dead letters {self._tally.dead_letters.total()}, alerts from {len(self._tally.alerted)} engines"
@@ -51,7 +54,7 @@ def closing_table(tally: Tally, sent: int) -> Table:
         ("upstream", f"{tally.upstream:,}", f"different messages; {tally.repeats} came twice"),
         ("dead-lettered", f"{tally.dead_letters.total():,}", reasons),
         ("lost", f"{sent - tally.answered:,}", "sent and never answered"),
-        ("accuracy", f"{quality.accuracy:.3f}", "four classes, every cycle, against the truth"),
+        ("accuracy", f"{quality.accuracy:.3f}", "of classes, every cycle, against the truth"),
         ("macro-F1", f"{quality.macro_f1:.3f}", ""),
         ("latency p50", f"{tally.latency(50):.3f} s", "from sending to upstream"),
         ("latency p99", f"{tally.latency(99):.3f} s", ""),

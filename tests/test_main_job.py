@@ -7,6 +7,7 @@ import psutil
 import pytest
 
 from modules.telemetrysource.replay import Replay
+from scoring.recording import read_cmapss
 from tests.deployment import Deployment, answered, by_output
 
 
@@ -51,7 +52,7 @@ async def test_predictions_of_an_engine_arrive_in_the_order_of_its_cycles(deploy
 
 
 async def test_corrupted_messages_change_no_prediction_and_each_comes_back_once_with_its_bytes(deployment) -> None:
-    replay = Replay(deployment.folder / "test_FD003.txt", corrupt_share=0.2)
+    replay = Replay(read_cmapss(deployment.folder / "test_FD003.txt", "Client_"), corrupt_share=0.2)
     spoilt = [reading for n in range(len(replay)) for reading in replay.at(n) if reading.is_corrupt]
     async with deployment.runtime(environment={"telemetrysource": {"CORRUPT_SHARE": "0.2"}}) as runtime:
         messages = await answered(runtime, len(deployment) + len(spoilt))

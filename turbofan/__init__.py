@@ -1,0 +1,1 @@
+"""The command `turbofan`: all commands of all packages under one name, by who needs them."""

@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 MODEL := out/benchmark/model.onnx
 
-.PHONY: setup demo test check benchmark reliability soak images image-test oldest lock clean
+.PHONY: setup demo test check benchmark reliability soak images image-test oldest clients azure boosting devtool lock clean
 
 setup: .venv/ready
 
@@ -55,6 +55,36 @@ out/oldest/ready: requirements/oldest.txt
 	out/oldest/bin/pip install --quiet --disable-pip-version-check --require-hashes --requirement $<
 	touch $@
 
+# Makers of clients, for tests that they take the service's description; Node's also run the models.
+clients: out/clients/ready
+out/clients/ready: requirements/clients.txt tests/node/package-lock.json
+	$(PYTHON) -m venv out/clients
+	out/clients/bin/pip install --quiet --disable-pip-version-check --require-hashes --requirement $<
+	npm ci --ignore-scripts --no-audit --no-fund --prefix tests/node
+	touch $@
+
+# Azure's client of Blob Storage, and Azurite, which stands in for the storage itself.
+azure: out/azure/ready
+out/azure/ready: requirements/azure.txt tests/azurite/package-lock.json
+	$(PYTHON) -m venv out/azure
+	out/azure/bin/pip install --quiet --disable-pip-version-check --require-hashes --requirement $<
+	npm ci --ignore-scripts --no-audit --no-fund --prefix tests/azurite
+	touch $@
+
+# What other libraries than scikit-learn boost with, for tests that their models are exported.
+boosting: out/boosting/ready
+out/boosting/ready: requirements/boosting.txt
+	$(PYTHON) -m venv out/boosting
+	out/boosting/bin/pip install --quiet --disable-pip-version-check --require-hashes --requirement $<
+	touch $@
+
+# The IoT Edge dev tool, for a test that it makes the same manifest of the template.
+devtool: out/devtool/ready
+out/devtool/ready: requirements/devtool.txt
+	$(PYTHON) -m venv out/devtool
+	out/devtool/bin/pip install --quiet --disable-pip-version-check --require-hashes --requirement $<
+	touch $@
+
 # Starts the images on the simulator's edge runtime; one that is missing fails.
 image-test: setup
 	IMAGE_ARCHITECTURES="$(ARCH)" $(BIN)/python -m pytest tests/images
@@ -62,24 +92,32 @@ image-test: setup
 $(MODEL): | setup
 	$(BIN)/python -m training fit --out $(MODEL)
 
-# Universal locks (Python 3.11 to 3.13) with hashes; those of a device and of training are parts of the whole.
+# Universal locks (Python 3.11 to 3.14) with hashes; those of a device and of training are parts of the whole.
 COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-header pyproject.toml
+# The extras that `make setup` installs; others are large, and have locks of their own.
+ALL := edge training service batch simulator
 # What onnxruntime declares but never imports when it scores.
 NOT_ON_A_DEVICE := flatbuffers protobuf
 # What PyPI has no wheel of for armv7l, with what it needs itself.
 FROM_DEBIAN := aiohappyeyeballs aiohttp aiosignal attrs frozenlist idna multidict numpy onnxruntime propcache yarl
 lock: setup
-	$(COMPILE) --all-extras --group development --output-file requirements/development.txt
+	$(COMPILE) $(ALL:%=--extra %) --group development --output-file requirements/development.txt
 	$(COMPILE) --extra edge --constraint requirements/development.txt --output-file requirements/device.txt
+	$(COMPILE) --extra batch --extra azure --constraint requirements/development.txt --output-file requirements/azure.txt
+	$(COMPILE) --extra training --extra boosting --constraint requirements/development.txt \
+		--output-file requirements/boosting.txt
 	$(COMPILE) --extra edge --extra training --constraint requirements/development.txt --output-file requirements/training.txt
 	$(COMPILE) --extra edge --constraint requirements/development.txt $(NOT_ON_A_DEVICE:%=--no-emit-package %) \
 		--output-file requirements/image.txt
 	$(COMPILE) --extra edge --constraint requirements/development.txt \
 		$(NOT_ON_A_DEVICE:%=--no-emit-package %) $(FROM_DEBIAN:%=--no-emit-package %) \
 		--output-file requirements/image-arm32v7.txt
+	echo msgspec | $(COMPILE:pyproject.toml=-) --constraint requirements/development.txt --output-file requirements/image-service.txt
 	echo onnxruntime==1.21.0 numpy==2.2.6 | tr ' ' '\n' | $(COMPILE:pyproject.toml=-) --output-file requirements/oldest.txt
+	echo iotedgedev | $(COMPILE:pyproject.toml=-) --output-file requirements/devtool.txt
+	echo openapi-python-client | $(COMPILE:pyproject.toml=-) --output-file requirements/clients.txt
 	echo cyclonedx-bom debsbom | tr ' ' '\n' | $(COMPILE:pyproject.toml=-) --output-file requirements/sbom.txt
 
 clean:
-	rm -rf .venv out build *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv out build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -4,14 +4,14 @@ import ast
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
-import tomllib
 from pathlib import Path
 
 import pytest
 
-from modules.edge import VERSION
+from scoring.version import VERSION
 
 ROOT = Path(__file__).parent.parent
 TRAINING_ONLY = {
@@ -38,9 +38,12 @@ MAY_IMPORT = {
         "fsspec",
         "pyarrow",
         "fastavro",
+        # Where Azure ML's own server runs score.py.
+        "azureml_inference_server_http",
     },
+    "turbofan": {"turbofan", "scoring", "simulator"},
     "modules": {"modules", "scoring", "numpy", "aiohttp", "azure", "paho", "prometheus_client"},
-    "simulator": {"simulator", "scoring", "numpy", "aiohttp", "cryptography", "lark", "rich"},
+    "simulator": {"simulator", "scoring", "numpy", "aiohttp", "cryptography", "dotenv", "lark", "rich"},
     "training": {
         "training",
         "scoring",
@@ -51,6 +54,7 @@ MAY_IMPORT = {
         "matplotlib",
         "onnx",
         "onnxruntime",
+        "rich",
         "scipy",
         "threadpoolctl",
     },
@@ -104,14 +108,13 @@ import {module}
 @pytest.mark.parametrize("path", sorted((ROOT / "modules").glob("*/module.json")), ids=lambda path: path.parent.name)
 def test_a_module_names_dockerfiles_that_are_there_and_the_projects_version(path: Path) -> None:
     image = json.loads(path.read_text())["image"]
-    version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
-    assert image["tag"]["version"] == version == VERSION
-    assert f"--build-arg=VERSION={version}" in image["buildOptions"]
+    assert image["tag"]["version"] == VERSION
+    assert f"--build-arg=VERSION={VERSION}" in image["buildOptions"]
     assert (path.parent / image["contextPath"]).resolve() == ROOT
     for architecture, dockerfile in image["tag"]["platforms"].items():
         text = (path.parent / dockerfile).read_text()
         assert f"docker.io/{architecture}/debian" in text
-        assert f"ARG VERSION={version}" in text
+        assert f"ARG VERSION={VERSION}" in text
 
 
 def test_each_test_that_a_promise_names_is_there() -> None:
@@ -121,3 +124,19 @@ def test_each_test_that_a_promise_names_is_there() -> None:
     named = re.findall(r"\b(test_\w+?)_?(?:\.\.\.|`)", (ROOT / "docs" / "reliability.md").read_text())
     assert len(named) > 50
     assert [each for each in named if not any(name.startswith(each) for name in names)] == []
+
+
+SCRIPTS = [".ci/run", *(f"images/{path.name}" for path in (ROOT / "images").glob("*.sh"))]
+
+
+@pytest.mark.parametrize(
+    ("linter", "files"),
+    [("shellcheck", SCRIPTS), ("hadolint", sorted(path.name for path in ROOT.glob("Dockerfile.*")))],
+)
+def test_linters_find_nothing_in_scripts_and_dockerfiles(linter: str, files: list[str]) -> None:
+    program = shutil.which(linter, path=f"{Path(sys.executable).parent}:{os.environ['PATH']}")
+    if program is None:
+        pytest.skip(f"{linter} has no wheel for this machine; install it by your system's packages")
+    assert len(files) == 3
+    found = subprocess.run([program, *files], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert found.returncode == 0, found.stdout

@@ -22,7 +22,9 @@ ARCHITECTURES = ("amd64", "arm64v8", "arm32v7")
 PIECE = 512
 # As the dev tool has it, a name without braces is left as it is if it has no value: `$upstream` is none.
 PLACEHOLDER = re.compile(r"\$(?:\{([^}]*)\}|([A-Za-z0-9_]+))")
-MODULE_NAME = re.compile(r"MODULES\.([^.]+)(?:\.([^.]+))?")
+# An image is named by its module, or by the folder of its module.json, beside the template; then by a platform of that,
+# by `debug` for that of the architecture, or by the architecture.
+IMAGE = re.compile(r"(?:MODULES\.(?P<module>[^.]+)|MODULEDIR<(?P<folder>[^>]+)>)(?:\.(?P<platform>.+))?")
 
 
 def environment_file(path: Path) -> dict[str, str]:
@@ -98,8 +100,10 @@ class Template:
         )
 
     def _value(self, name: str, where: str) -> str:
-        if module := MODULE_NAME.fullmatch(name):
-            return self._image(module[1], module[2] or self.architecture)
+        if image := IMAGE.fullmatch(name):
+            platform = image["platform"] or self.architecture
+            platform = f"{self.architecture}.debug" if platform == "debug" else platform
+            return self._image(image["folder"] or f"modules/{image['module']}", platform)
         if name not in self.values:
             message = (
                 f"{self.path}: the variable {name} of {where} has no value; "
@@ -108,8 +112,8 @@ class Template:
             raise ManifestError(message)
         return self.values[name]
 
-    def _image(self, module: str, architecture: str) -> str:
-        path = self.path.parent / "modules" / module / "module.json"
+    def _image(self, folder: str, platform: str) -> str:
+        path = self.path.parent / folder / "module.json"
         description = read_json(path)
         try:
             repository = description["image"]["repository"]
@@ -118,10 +122,11 @@ class Template:
         except (KeyError, TypeError) as error:
             message = f"{path} lacks {error} (image.repository, image.tag.version, image.tag.platforms)"
             raise ManifestError(message) from error
-        if architecture not in platforms:
-            message = f"{path} has no platform {architecture!r}; it has {', '.join(platforms)}"
+        if platform not in platforms:
+            message = f"{path} has no platform {platform!r}; it has {', '.join(platforms)}"
             raise ManifestError(message)
-        return str(self._fill(f"{repository}:{version}-{architecture}", f" of {path}"))
+        named = f"{self._text(f'{repository}', f' of {path}').lower()}:{self._text(f'{version}', f' of {path}')}"
+        return f"{named}-{platform}"
 
 
 def in_pieces(module: str, options: dict[str, Any] | str) -> dict[str, str]:

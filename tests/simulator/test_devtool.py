@@ -26,6 +26,16 @@ TELEMETRY_DIR=/srv/telemetry
 TELEMETRY_FILE=test_FD003.txt
 EXTRA=extra
 """
+IMAGES = {
+    "one": "${MODULES.rulclassifier.arm64v8}",
+    "debugged": "${MODULES.rulclassifier.debug}",
+    "debuggedthere": "${MODULES.rulclassifier.arm32v7.debug}",
+    "elsewhere": "${MODULEDIR<elsewhere/other>}",
+    "elsewhereone": "${MODULEDIR<elsewhere/other>.arm64v8}",
+    "elsewheredebugged": "${MODULEDIR<elsewhere/other>.debug}",
+    "elsewherethere": "${MODULEDIR<elsewhere/other>.amd64.debug}",
+}
+"""Each way to name an image of one's own."""
 
 
 @pytest.fixture
@@ -37,6 +47,15 @@ def project(tmp_path):
     content = json.loads((ROOT / "deployment.template.json").read_text())
     routes = content["modulesContent"]["$edgeHub"]["properties.desired"]["routes"]
     routes["$EXTRA"] = "FROM /messages/modules/$EXTRA/* WHERE $none > 1 INTO $upstream"
+    agent = content["modulesContent"]["$edgeAgent"]["properties.desired"]
+    for name, image in IMAGES.items():
+        agent["modules"][name] = {**agent["modules"]["rulclassifier"], "settings": {"image": image}}
+    described = json.loads((tmp_path / "modules/rulclassifier/module.json").read_text())
+    described["image"]["repository"] += "/With-Capitals"
+    described["image"]["tag"]["platforms"] |= {f"{each}.debug": "Dockerfile.debug" for each in ARCHITECTURES}
+    (tmp_path / "modules/rulclassifier/module.json").write_text(json.dumps(described))
+    (tmp_path / "elsewhere/other").mkdir(parents=True)
+    (tmp_path / "elsewhere/other/module.json").write_text(json.dumps(described))
     (tmp_path / "deployment.template.json").write_text(json.dumps(content))
     (tmp_path / ".env").write_text(DOTENV)
     settings = tmp_path / "home/.iotedgedev/setting.ini"

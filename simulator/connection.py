@@ -8,9 +8,10 @@ import socket
 import struct
 from collections.abc import Callable
 from typing import TYPE_CHECKING, cast
+from urllib.parse import parse_qs
 
 from simulator import mqtt
-from simulator.errors import ProtocolError
+from simulator.errors import ProtocolError, VersionError
 from simulator.identity import Identity, TokenError
 from simulator.mqtt import (
     Connect,
@@ -21,6 +22,7 @@ from simulator.mqtt import (
     Publish,
     Subscribe,
     Unsubscribe,
+    Will,
 )
 
 if TYPE_CHECKING:
@@ -28,8 +30,9 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-# Time for a client to introduce itself.
-PATIENCE = 10.0
+# As there: the time for a client to introduce itself, and the longest keep-alive time, which none at all stands for.
+PATIENCE = 60.0
+LONGEST_KEEP_ALIVE = 600
 # A client with so many messages not yet stored is read no further until half of them are.
 MOST_UNSTORED = 1_000
 # A client that asks and does not read the answers is cut off with so many bytes unsent.
@@ -44,11 +47,14 @@ class Connection(asyncio.Protocol):
 
     Attributes:
         identity: who it is, once it is let in.
+        model: the id of the plug and play model that it says it follows, "" for none.
     """
 
     def __init__(self, hub: Hub) -> None:
         self.hub = hub
         self.identity: Identity | None = None
+        self.model = ""
+        self._will: Will | None = None
         self._transport: asyncio.Transport | None = None
         self._closing: asyncio.Transport | None = None
         self._loop = asyncio.get_running_loop()
@@ -81,6 +87,8 @@ class Connection(asyncio.Protocol):
                     return
                 self._handle(packet)
         except ProtocolError as error:
+            if isinstance(error, VersionError) and self.identity is None:
+                self.send(mqtt.encode_connack(mqtt.REFUSED_VERSION))
             self.drop(str(error))
 
     def connection_lost(self, error: Exception | None) -> None:
@@ -148,10 +156,10 @@ class Connection(asyncio.Protocol):
             self._loop.call_soon(self._flush)
         self._unsent.append(data)
 
-    def send_control(self, topic: str, body: bytes) -> None:
+    def send_control(self, topic: str, body: bytes, qos: int) -> None:
         """Send an answer or a request about twins and methods."""
         self._control_id = FIRST_CONTROL_ID if self._control_id == LAST_CONTROL_ID else self._control_id + 1
-        self.send(mqtt.encode_publish(topic, body, self._control_id))
+        self.send(mqtt.encode_publish(topic, body, self._control_id if qos else 0))
 
     def stored(self, packet_id: int) -> None:
         """Acknowledge a message, once it has been stored."""
@@ -194,6 +202,9 @@ class Connection(asyncio.Protocol):
             timer.cancel()
         self._timers.clear()
         self.hub.detached(self)
+        if self._will is not None and self.identity is not None:
+            will, self._will = self._will, None
+            self.hub.bequeathed(self, self.identity, will)
 
     def _flush(self) -> None:
         if self._transport is None or not self._unsent:
@@ -245,6 +256,7 @@ class Connection(asyncio.Protocol):
 
     def _leave(self) -> None:
         logger.info("%s has left", self.name)
+        self._will = None
         if self._transport is not None:
             self._transport.close()
         self._forget()
@@ -256,14 +268,14 @@ class Connection(asyncio.Protocol):
             self.send(mqtt.encode_connack(mqtt.NOT_AUTHORIZED))
             self.drop(f"{packet.client_id!r} is refused: {error}")
             return
-        self.identity = identity
+        self.identity, self._will = identity, packet.will
+        self.model = parse_qs((packet.user_name or "").partition("?")[2]).get("model-id", [""])[0]
         present = self.hub.attach(self, identity, clean=packet.clean_session)
         self.expire(good_for)
         self.send(mqtt.encode_connack(mqtt.ACCEPTED, session_present=present))
         logger.info("%s has connected", self.name)
-        if packet.keep_alive:
-            # The standard lets a client be silent for one and a half times its keep-alive time.
-            self._watch(packet.keep_alive * 1.5)
+        # The standard lets a client be silent for one and a half times its keep-alive time.
+        self._watch(1.5 * min(packet.keep_alive or LONGEST_KEEP_ALIVE, LONGEST_KEEP_ALIVE))
         self.hub.resume(identity)
 
     def _publish(self, packet: Publish, identity: Identity) -> None:

@@ -25,6 +25,10 @@ class ProtocolError(SimulatorError):
     """A client sent what MQTT 3.1.1, or the edge hub, does not allow: it is disconnected."""
 
 
+class VersionError(ProtocolError):
+    """A client speaks another version of MQTT: it is told so before it is disconnected."""
+
+
 class AddressError(SimulatorError):
     """No address of 127.0.0.0/8 is free for the runtime."""
 

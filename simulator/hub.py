@@ -13,16 +13,15 @@ from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import unquote
 
-from simulator import mqtt, queue
+from simulator import mqtt, queue, subscriptions
 from simulator.connection import Connection
 from simulator.disturbance import Disturbance
 from simulator.errors import DroppedError, ProtocolError, SimulatorError
 from simulator.identity import Identity, TokenError, check_key, check_token, is_name, new_key
 from simulator.link import Link
-from simulator.message import Message, from_topic, parse_properties
-from simulator.methods import FILTER as METHOD_FILTER
+from simulator.message import Message, from_topic, raw_property, twin_change
 from simulator.methods import MethodResult, Methods
-from simulator.mqtt import Connect, Publish, Subscribe, Unsubscribe
+from simulator.mqtt import Connect, Publish, Subscribe, Unsubscribe, Will
 from simulator.outbox import EDGE_HUB, Outbox, Terms
 from simulator.queue import EndpointQueue, Item
 from simulator.routing.routes import UPSTREAM, Delivery, Router
@@ -33,8 +32,6 @@ from simulator.upstream import Upstream
 logger = logging.getLogger(__name__)
 
 PORT = 8883
-TWIN_ANSWERS = "$iothub/twin/res/#"
-TWIN_PATCHES = "$iothub/twin/PATCH/properties/desired/#"
 TWIN_GET = "$iothub/twin/GET/"
 TWIN_REPORT = "$iothub/twin/PATCH/properties/reported/"
 METHOD_ANSWER = "$iothub/methods/res/"
@@ -176,8 +173,8 @@ class Hub:
         self._outboxes.clear()
         for device, module, key, generation in clients:
             self._add_outbox(Identity(device, module, key, generation), lengths)
-        for client, subscriptions in sessions:
-            self._outboxes[client].subscriptions = json.loads(subscriptions)
+        for client, filters in sessions:
+            self._outboxes[client].subscriptions = json.loads(filters)
             self._outboxes[client].session = True
         self._upstream_queue = EndpointQueue(self._store, UPSTREAM, lengths.get(UPSTREAM, 0), self._link.ready)
         for route in self.router.routes:
@@ -279,6 +276,9 @@ class Hub:
         if not user.startswith(f"{self.name}/{identity.client_id}/".lower()):
             text = f"the user name {packet.user_name!r} is for another hub or client"
             raise TokenError(text)
+        if "api-version=" not in user:
+            text = f"the user name {packet.user_name!r} has no api-version"
+            raise TokenError(text)
         if self.disturbance.refuses(identity.module or identity.device):
             text = "the fault `refuse` is on"
             raise TokenError(text)
@@ -344,11 +344,7 @@ class Hub:
 
     async def subscribed(self, name: str) -> None:
         """Wait until a client is connected and takes messages."""
-        await self._when(
-            lambda: (
-                self.outbox(name).connection is not None and self.outbox(name).filter in self.outbox(name).subscriptions
-            )
-        )
+        await self._when(lambda: self.outbox(name).subscribed)
 
     async def _when(self, condition: Callable[[], bool]) -> None:
         async with self._changed:
@@ -367,16 +363,13 @@ class Hub:
     # Subscriptions
 
     def subscribe(self, connection: Connection, identity: Identity, packet: Subscribe) -> None:
-        """Take the filters that a client of the hub may have; SUBACK once the session is stored."""
+        """Take any filters, also those that nothing will be sent by; SUBACK once the session is stored."""
         outbox = self._outboxes[identity.client_id]
-        allowed = {outbox.filter, TWIN_ANSWERS, TWIN_PATCHES, METHOD_FILTER}
-        granted: dict[str, int] = {}
-        for name, qos in packet.filters:
-            if name in allowed:
-                granted[name] = min(qos, 1)
-            else:
-                logger.warning("%s may not subscribe to %r", identity.client_id, name)
-        codes = [granted.get(name, mqtt.SUBSCRIPTION_FAILED) for name, _ in packet.filters]
+        granted = {name: min(qos, 1) for name, qos in packet.filters}
+        if len(outbox.subscriptions | granted) > subscriptions.MOST:
+            text = f"it subscribes to more than {subscriptions.MOST} topics"
+            raise ProtocolError(text)
+        codes = [granted[name] for name, _ in packet.filters]
 
         def done(_result: object, error: sqlite3.Error | None) -> None:
             if error is not None:
@@ -421,7 +414,7 @@ class Hub:
             if self.disturbance.chokes(topic, packet.body):
                 text = "the fault `choke` is on"
                 raise ProtocolError(text)
-            self._receive(connection, identity, packet, topic[len(events) + 1 :])
+            self._receive(connection, identity, packet, topic[len(events) + 1 :], {})
         elif topic.startswith(TWIN_GET):
             self._answer_twin(connection, identity, topic)
             self._after_store(connection, packet.packet_id)
@@ -435,14 +428,34 @@ class Hub:
             text = f"it may not publish to {topic!r}"
             raise ProtocolError(text)
 
-    def _receive(self, connection: Connection, identity: Identity, packet: Publish, bag: str) -> None:
+    def bequeathed(self, connection: Connection, identity: Identity, will: Will) -> None:
+        """A client has gone without a goodbye: its will is a message of its own."""
+        if not self.running:
+            return
+        events = f"{identity.resource}/messages/events/"
+        if will.topic.startswith(events):
+            packet = Publish(will.topic, will.body, 0, 0, duplicate=False, retain=will.retain)
+            self._receive(connection, identity, packet, will.topic[len(events) :], {"MessageType": "Will"})
+        else:
+            logger.warning("%s: its will is for %r, where it may not send", identity.client_id, will.topic)
+
+    def _receive(
+        self, connection: Connection, identity: Identity, packet: Publish, bag: str, marks: dict[str, str]
+    ) -> None:
+        # What MQTT says of a message and IoT Hub has no word for.
+        told = {"mqtt-retain": packet.retain, "mqtt-dup": packet.duplicate}
+        marks |= {name: "true" for name, holds in told.items() if holds}
         try:
-            message = from_topic(bag, packet.body, identity.device, identity.module, self.disturbance.now())
+            message = from_topic(
+                bag, packet.body, identity.device, identity.module, self.disturbance.now(), marks=marks
+            )
         except DroppedError as error:
             self.malformed += 1
             logger.warning("%s: its message is acknowledged and dropped: %s", identity.client_id, error)
             self._after_store(connection, packet.packet_id)
         else:
+            if connection.model:
+                message.system["modelId"] = connection.model
             self._take(message, connection, packet.packet_id)
 
     def _after_store(self, connection: Connection, packet_id: int) -> None:
@@ -492,7 +505,7 @@ class Hub:
     def _answer_twin(self, connection: Connection, identity: Identity, topic: str) -> None:
         if self.disturbance.silences(identity.module or identity.device):
             return
-        request = parse_properties(topic[len(TWIN_GET) :]).get("$rid", "")
+        request = raw_property(topic[len(TWIN_GET) :], "$rid")
         answer = self.disturbance.garbled_twin
         if answer is None:
             answer = json.dumps(self.upstream.edge_twin(identity.client_id).document()).encode()
@@ -500,35 +513,53 @@ class Hub:
         if self.disturbance.twin_delay:
             # What is read late is as old as the request.
             loop = asyncio.get_running_loop()
-            loop.call_later(self.disturbance.twin_delay, connection.send_control, answer_topic, answer)
+            loop.call_later(self.disturbance.twin_delay, self._answer, connection, identity, answer_topic, answer)
         else:
-            connection.send_control(answer_topic, answer)
+            self._answer(connection, identity, answer_topic, answer)
+
+    def _answer(self, connection: Connection, identity: Identity, topic: str, body: bytes = b"") -> None:
+        outbox = self._outboxes[identity.client_id]
+        if outbox.connection is connection:
+            outbox.tell(topic, body)
 
     def _report_twin(self, connection: Connection, identity: Identity, topic: str, body: bytes) -> None:
         if self.disturbance.silences(identity.module or identity.device):
             return
-        request = parse_properties(topic[len(TWIN_REPORT) :]).get("$rid", "")
+        request = raw_property(topic[len(TWIN_REPORT) :], "$rid")
 
         def done(version: int) -> None:
-            connection.send_control(f"$iothub/twin/res/204/?$rid={request}&$version={version}", b"")
+            self._answer(connection, identity, f"$iothub/twin/res/204/?$rid={request}&$version={version}")
 
         status = self.disturbance.refuses_report(identity.module or identity.device)
         if status is not None:
-            connection.send_control(f"$iothub/twin/res/{status}/?$rid={request}", b"")
+            self._answer(connection, identity, f"$iothub/twin/res/{status}/?$rid={request}")
             return
         try:
             self.upstream.report(identity.client_id, parse_patch(body), done)
         except TwinError as error:
             logger.warning("%s reports what IoT Hub refuses: %s", identity.client_id, error)
             answer = json.dumps({"errorCode": 400, "message": str(error)}).encode()
-            connection.send_control(f"$iothub/twin/res/400/?$rid={request}", answer)
+            self._answer(connection, identity, f"$iothub/twin/res/400/?$rid={request}", answer)
+        else:
+            self._route_report(connection, identity, body)
+
+    def _route_report(self, connection: Connection, identity: Identity, patch: bytes) -> None:
+        message = twin_change(self.device, identity.device, identity.module, patch, self.disturbance.now())
+        deliveries = self.router.deliveries(message)
+
+        def done(error: sqlite3.Error | None) -> None:
+            if error is not None:
+                connection.drop(f"its report cannot be stored: {error}")
+
+        # One that no route takes is none that was lost.
+        if deliveries:
+            self.put(message, deliveries, done)
 
     def desired_changed(self, client: str, patch: dict[str, Any]) -> None:
         """Send a desired patch to a client, if it is there to take it; it is never sent again."""
         outbox = self._outboxes.get(client)
-        if outbox is not None and outbox.connection is not None and TWIN_PATCHES in outbox.subscriptions:
-            topic = f"$iothub/twin/PATCH/properties/desired/?$version={patch['$version']}"
-            outbox.connection.send_control(topic, json.dumps(patch).encode())
+        if outbox is not None and subscriptions.takes_patches(outbox.subscriptions):
+            outbox.tell(f"{subscriptions.TWIN_PATCHES}?$version={patch['$version']}", json.dumps(patch).encode())
 
     async def invoke(
         self, name: str, method: str, payload: object, answer_within: float = 30.0, connect_within: float = 0.0

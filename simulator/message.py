@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import json
+import uuid
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from functools import lru_cache
+from types import MappingProxyType
 from urllib.parse import quote, unquote
 
 from simulator.errors import DroppedError
@@ -48,6 +52,11 @@ _FORMER_NAMES = SYSTEM_NAMES | {
 }
 # IoT Hub's limit for body and properties together.
 LARGEST_MESSAGE = 262_144
+# The module as which the edge hub itself sends messages.
+HUB_MODULE = "$edgeHub"
+_NO_MARKS: Mapping[str, str] = MappingProxyType({})
+# The kind of those that tell of a reported property; no sender can set it.
+TWIN_CHANGE = "twinChangeNotification"
 
 
 @dataclass(slots=True)
@@ -71,10 +80,19 @@ class Message:
     system: dict[str, str] = field(default_factory=dict)
     properties: dict[str, str] = field(default_factory=dict)
     received: float = 0.0
+    _edge_id: str = field(default="", compare=False, repr=False)
+
+    @property
+    def edge_id(self) -> str:
+        """The id that the edge hub gives each message, made when it is asked for."""
+        self._edge_id = self._edge_id or str(uuid.uuid4())
+        return self._edge_id
 
     @property
     def source(self) -> str:
         """The source that routes match: what follows FROM."""
+        if self.system.get("messageType") == TWIN_CHANGE:
+            return "/twinChangeNotifications"
         if self.module is None:
             return "/messages"
         if self.output is None:
@@ -103,8 +121,25 @@ def parse_properties(text: str) -> dict[str, str]:
     return bag
 
 
-def from_topic(bag: str, body: bytes, device: str, module: str | None, received: float) -> Message:
-    """A message that a client has published.
+def raw_property(text: str, name: str) -> str:
+    """A value of a property bag as it stands there, "" if there is none; it is echoed as it came."""
+    entries = (entry.partition("=") for entry in text.strip("/").removeprefix("?").split("&"))
+    return next((value for found, _, value in entries if unquote(found) == name), "")
+
+
+def twin_change(edge_device: str, device: str, module: str | None, patch: bytes, received: float) -> Message:
+    """The message by which an edge hub tells routes of reported properties."""
+    system = {"messageType": TWIN_CHANGE, "messageSchema": TWIN_CHANGE, "rpSenderDeviceId": device}
+    system["enqueuedTime"] = datetime.fromtimestamp(received, UTC).isoformat()
+    if module is not None:
+        system["rpSenderModuleId"] = module
+    return Message(edge_device, HUB_MODULE, None, patch, system, {}, received)
+
+
+def from_topic(  # noqa: PLR0913 - a message's parts
+    bag: str, body: bytes, device: str, module: str | None, received: float, *, marks: Mapping[str, str] = _NO_MARKS
+) -> Message:
+    """A message that a client has published, with the properties that the hub adds.
 
     Raises:
         DroppedError: edgeHub acknowledges it, and takes it no further.
@@ -120,6 +155,7 @@ def from_topic(bag: str, body: bytes, device: str, module: str | None, received:
         else:
             # `$.cdid` and `$.cmid`, which are the hub's to set, among them.
             properties[name] = value
+    properties |= marks
     if len({name.lower() for name in properties}) < len(properties):
         message = f"two of its properties have one name but for case, among {', '.join(properties)[:80]}"
         raise DroppedError(message)

@@ -8,12 +8,12 @@ import json
 from typing import Any, NamedTuple
 from urllib.parse import quote
 
+from simulator import subscriptions
 from simulator.connection import Connection
 from simulator.errors import MethodError
 from simulator.message import parse_properties
 from simulator.outbox import Outbox
 
-FILTER = "$iothub/methods/POST/#"
 # IoT Hub's limits: 128 KB a payload, an answer within 300 s; and no more than this many at once on one edge device.
 LARGEST_PAYLOAD = 131_072
 LONGEST_TIMEOUT = 300.0
@@ -64,7 +64,7 @@ class Methods:
         request = f"{self._last:x}"
         future: asyncio.Future[MethodResult] = asyncio.get_running_loop().create_future()
         self._pending[request] = (connection, future)
-        connection.send_control(f"$iothub/methods/POST/{quote(name, safe='')}/?$rid={request}", body)
+        outbox.tell(f"{subscriptions.METHODS}{quote(name, safe='')}/?$rid={request}", body)
         try:
             return await asyncio.wait_for(future, answer_within)
         except TimeoutError:
@@ -75,7 +75,7 @@ class Methods:
 
     async def _connection(self, outbox: Outbox, connect_within: float) -> Connection:
         def reachable() -> bool:
-            return outbox.connection is not None and FILTER in outbox.subscriptions
+            return outbox.connection is not None and subscriptions.takes_methods(outbox.subscriptions)
 
         async def wait() -> None:
             async with self._subscribed:

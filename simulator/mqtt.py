@@ -9,7 +9,7 @@ import struct
 from collections.abc import Callable, Iterator
 from typing import NamedTuple, TypeAlias
 
-from simulator.errors import ProtocolError
+from simulator.errors import ProtocolError, VersionError
 
 # What edgeHub takes of a client, without the packet's first bytes; anything longer is refused unread.
 LARGEST_PACKET = 262_144
@@ -24,6 +24,14 @@ ACCEPTED, REFUSED_VERSION, REFUSED_IDENTIFIER, REFUSED_UNAVAILABLE, REFUSED_CRED
 SUBSCRIPTION_FAILED = 0x80
 
 
+class Will(NamedTuple):
+    """What is published in a client's name when it goes without a goodbye."""
+
+    topic: str
+    body: bytes
+    retain: bool = False
+
+
 class Connect(NamedTuple):
     """The first packet of a client."""
 
@@ -32,6 +40,7 @@ class Connect(NamedTuple):
     keep_alive: int
     user_name: str | None
     password: bytes | None
+    will: Will | None = None
 
 
 class Connack(NamedTuple):
@@ -168,19 +177,20 @@ def _connect(_flags: int, reader: Reader) -> Connect:
     name, level = reader.string(), reader.byte()
     if (name, level) != ("MQTT", 4):
         message = f"protocol {name!r} level {level}; the edge hub speaks MQTT level 4 (3.1.1)"
-        raise ProtocolError(message)
+        raise VersionError(message) if name == "MQTT" else ProtocolError(message)
     flags = reader.byte()
     if flags & 1:
         message = "the reserved flag of CONNECT is set"
         raise ProtocolError(message)
     keep_alive = reader.integer()
     client_id = reader.string()
-    if flags & 4:  # the will: the edge hub has no use for it
-        reader.string()
-        reader.binary()
+    will = Will(reader.string(), reader.binary(), bool(flags & 0x20)) if flags & 4 else None
+    if flags >> 3 & 3 > (1 if will else 0) or (flags & 0x20 and not will):
+        message = f"the flags {flags:#x} of CONNECT ask for a will of QoS {flags >> 3 & 3}; IoT Hub has 0 and 1"
+        raise ProtocolError(message)
     user_name = reader.string() if flags & 0x80 else None
     password = reader.binary() if flags & 0x40 else None
-    return Connect(client_id, bool(flags & 2), keep_alive, user_name, password)
+    return Connect(client_id, bool(flags & 2), keep_alive, user_name, password, will)
 
 
 def _connack(_flags: int, reader: Reader) -> Connack:
@@ -347,7 +357,12 @@ def _sized(data: bytes) -> bytes:
 def encode_connect(packet: Connect) -> bytes:
     """CONNECT."""
     flags = packet.clean_session << 1 | (packet.user_name is not None) << 7 | (packet.password is not None) << 6
+    if packet.will is not None:
+        # Of QoS 1, as what is sent to IoT Hub should be.
+        flags |= 0x0C | packet.will.retain << 5
     parts = [b"\0\4MQTT\4", struct.pack(">BH", flags, packet.keep_alive), _sized(packet.client_id.encode())]
+    if packet.will is not None:
+        parts += [_sized(packet.will.topic.encode()), _sized(packet.will.body)]
     if packet.user_name is not None:
         parts.append(_sized(packet.user_name.encode()))
     if packet.password is not None:

@@ -7,7 +7,7 @@ import logging
 from typing import NamedTuple
 from urllib.parse import quote
 
-from simulator import mqtt
+from simulator import mqtt, subscriptions
 from simulator.connection import FIRST_CONTROL_ID, Connection
 from simulator.disturbance import Disturbance
 from simulator.errors import ProtocolError
@@ -63,10 +63,15 @@ class Outbox:
         self._timer: asyncio.TimerHandle | None = None
 
     @property
-    def filter(self) -> str:
-        """The topic filter under which messages are delivered."""
-        kind = "inputs" if self.identity.module else "messages/devicebound"
-        return f"{self.identity.resource}/{kind}/#"
+    def subscribed(self) -> bool:
+        """Whether the client is connected and takes messages."""
+        return self.connection is not None and subscriptions.takes_messages(self.subscriptions)
+
+    def tell(self, topic: str, body: bytes) -> None:
+        """Send an answer or a request about twins and methods, if the client is there and has asked for such."""
+        qos = subscriptions.quality(self.subscriptions, topic)
+        if self.connection is not None and qos is not None:
+            self.connection.send_control(topic, body, qos)
 
     @property
     def pending(self) -> int:
@@ -80,16 +85,12 @@ class Outbox:
             if item is None:
                 return
             self._packet_id = self._packet_id % (FIRST_CONTROL_ID - 1) + 1
-            try:
-                self._send(self._packet_id, item, duplicate=False)
-            except ProtocolError as error:
-                # Percent-encoded, properties can be three times as long as they came; none behind them waits for it.
-                logger.error("a message for %s is dropped: %s", self.identity.client_id, error)
+            if self._sent(self._packet_id, item, duplicate=False):
+                self._inflight[self._packet_id] = item
+                self._tries = max(self._tries, 1)
+                self._start_timer()
+            else:
                 self.queue.remove(item)
-                continue
-            self._inflight[self._packet_id] = item
-            self._tries = max(self._tries, 1)
-            self._start_timer()
 
     def resume(self) -> None:
         """The client is there again: send what was in flight, and what waits."""
@@ -122,7 +123,7 @@ class Outbox:
         self._stop_timer()
 
     def _reachable(self) -> bool:
-        return self.connection is not None and self.connection.open and self.filter in self.subscriptions
+        return self.connection is not None and self.connection.open and self.subscribed
 
     def _stop_timer(self) -> None:
         if self._timer is not None:
@@ -133,14 +134,24 @@ class Outbox:
         if self._timer is None:
             self._timer = asyncio.get_running_loop().call_later(self._puback_timeout, self._unanswered)
 
-    def _send(self, packet_id: int, item: Item, *, duplicate: bool) -> None:
-        if self.connection is None:
-            return
-        where = self.filter.removesuffix("#")
-        if item.input:
-            where += f"{quote(item.input, safe='')}/"
-        packet = mqtt.encode_publish(where + to_bag(item.message), item.message.body, packet_id, duplicate=duplicate)
+    def _sent(self, packet_id: int, item: Item, *, duplicate: bool) -> bool:
+        """Send a message; return whether it is to be acknowledged, as otherwise it is done, or cannot be sent."""
+        where = f"{self.identity.resource}/inputs/{quote(item.input, safe='')}/"
+        qos = subscriptions.quality(self.subscriptions, where)
+        if self.connection is None or qos is None:
+            logger.error("a message for %s is dropped: it has not subscribed to %s", self.identity.client_id, where)
+            return False
+        # The sender may choose less.
+        acknowledged = qos > 0 and item.message.properties.get("mqtt-qos") != "0"
+        identifier, again = (packet_id, duplicate) if acknowledged else (0, False)
+        try:
+            packet = mqtt.encode_publish(where + to_bag(item.message), item.message.body, identifier, duplicate=again)
+        except ProtocolError as error:
+            # Percent-encoded, properties can be three times as long as they came; none behind them waits for it.
+            logger.error("a message for %s is dropped: %s", self.identity.client_id, error)
+            return False
         self.connection.send(packet)
+        return acknowledged
 
     def _unanswered(self) -> None:
         pause = min(SHORTEST_PAUSE * 2 ** (self._tries - 1), LONGEST_PAUSE)
@@ -162,7 +173,10 @@ class Outbox:
                 self.queue.drop(item)
         if self._inflight and self._reachable():
             self._tries += 1
-            for packet_id, item in self._inflight.items():
-                self._send(packet_id, item, duplicate=True)
-            self._start_timer()
+            for packet_id, item in list(self._inflight.items()):
+                if not self._sent(packet_id, item, duplicate=True):
+                    del self._inflight[packet_id]
+                    self.queue.remove(item)
+            if self._inflight:
+                self._start_timer()
         self.pump()

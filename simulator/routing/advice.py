@@ -85,6 +85,13 @@ def of_source(source: str) -> Iterator[str]:
         yield f"a star inside {source} is no wildcard: it takes nothing"
     elif len(last) > 1 and last.endswith("*"):
         yield f"{source} takes {last.rstrip('*')} and nothing that merely begins so"
-    lower = [segment.lower() for segment in segments if segment != "*"]
-    if lower and (lower[0] != "messages" or (len(lower) > 1 and lower[1] != "modules")) and "*" not in segments[:-1]:
-        yield f"{source} takes nothing: there are /messages/* and /messages/modules/NAME/outputs/NAME"
+    lower = [segment.lower().rstrip("*") for segment in segments if segment != "*"]
+    if not lower:
+        yield f"{source} takes reports of twins too; /messages/* takes messages alone"
+    elif lower == ["twinchangenotifications"]:
+        return
+    elif (lower[0] != "messages" or (len(lower) > 1 and lower[1] != "modules")) and "*" not in segments[:-1]:
+        yield (
+            f"{source} takes nothing: there are /messages/*, /messages/modules/NAME/outputs/NAME "
+            "and /twinChangeNotifications"
+        )

@@ -40,6 +40,7 @@ def _system(name: str) -> Callable[[Message], Value]:
         "connectiondeviceid": lambda message: message.device,
         "connectionmoduleid": lambda message: message.module,
         "outputname": lambda message: message.output,
+        "edgemessageid": lambda message: message.edge_id,
         "edgehuborigininterface": lambda message: "downstream" if message.module is None else "internal",
     }
     find = named.get(name.lower())

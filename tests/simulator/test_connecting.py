@@ -13,8 +13,8 @@ from simulator import mqtt
 from simulator.bare_client import BareClient
 from simulator.errors import SimulatorError
 from simulator.identity import Identity, new_key, token
-from simulator.mqtt import NOT_AUTHORIZED, Connack, Connect
-from tests.simulator.conftest import A_TO_B, bare, device_client, manifest, module_client, receive, running, soon
+from simulator.mqtt import NOT_AUTHORIZED, Connack, Connect, Will
+from tests.simulator.conftest import bare, device_client, manifest, module_client, receive, running, soon
 
 UP = {"up": "FROM /messages/* INTO $upstream"}
 
@@ -167,10 +167,80 @@ async def test_what_comes_before_connect_is_refused(tmp_path, caplog):
         assert "Ping before CONNECT" in caplog.text
 
 
-async def test_a_client_may_subscribe_to_nothing_of_anothers(tmp_path):
-    async with running(manifest(A_TO_B), tmp_path, "a", "b") as runtime, bare(runtime, "a") as a:
-        filters = ["devices/edge-device/modules/b/inputs/#", "#", "$iothub/twin/res/#"]
-        assert await soon(a.subscribe(*filters)) == [0x80, 0x80, 1]
+async def test_who_speaks_another_version_of_mqtt_is_told_so_and_another_protocol_is_cut_off(tmp_path):
+    async with running(manifest(UP), tmp_path, "a") as runtime:
+        client = bare(runtime, "a")
+        whole = mqtt.encode_connect(Connect("edge-device/a", False, 0, None, None))
+        for level in (3, 5):
+            await client.open()
+            client.write(whole.replace(b"MQTT\4", b"MQTT" + bytes([level])))
+            assert await soon(client.read()) == Connack(False, mqtt.REFUSED_VERSION)
+            with pytest.raises(ConnectionResetError):
+                await soon(client.read())
+        await client.open()
+        client.write(whole.replace(b"MQTT\4", b"MQTX\4"))
+        with pytest.raises(ConnectionResetError):
+            await soon(client.read())
+
+
+async def test_a_user_name_without_an_api_version_is_refused(tmp_path, caplog):
+    async with running(manifest(UP), tmp_path, "a") as runtime:
+        user = "simulated-hub.azure-devices.net/edge-device/a/?DeviceClientType=x"
+        assert (await answer_to(bare(runtime, "a"), user=user)).code == NOT_AUTHORIZED
+    assert "has no api-version" in caplog.text
+
+
+async def connect_with_will(client, will):
+    """Connect a bare client that leaves a will."""
+    await client.open()
+    identity, hub = client.identity, "simulated-hub.azure-devices.net"
+    password = token(identity, hub, int(time.time() + 100)).encode()
+    user = f"{hub}/{identity.client_id}/?api-version=2019-10-01&model-id=dtmi%3Apump%3B1"
+    client.write(mqtt.encode_connect(Connect(identity.client_id, False, 0, user, password, will)))
+    answer = await soon(client.read())
+    assert isinstance(answer, Connack)
+    assert answer.code == 0
+
+
+async def test_the_will_of_who_goes_without_a_goodbye_is_a_message_of_its_own(tmp_path, caplog):
+    async with running(manifest(UP), tmp_path, "a") as runtime:
+        client = bare(runtime, "a")
+        events = "devices/edge-device/modules/a/messages/events/"
+        await connect_with_will(client, Will(f"{events}%24.on=last&why=dead", b"I am gone", retain=True))
+        await client.close()
+        (message,) = await soon(runtime.upstream.wait_for(1))
+        assert (message.module, message.output, message.body) == ("a", "last", b"I am gone")
+        assert message.properties == {"why": "dead", "MessageType": "Will", "mqtt-retain": "true"}
+
+        await connect_with_will(client, Will(events, b"never told"))
+        client.write(mqtt.GOODBYE)
+        with pytest.raises(ConnectionResetError):
+            await soon(client.read())
+
+        await connect_with_will(client, Will("devices/other/messages/events/", b"not its own"))
+        await client.close()
+        await soon(runtime.hub.disconnected("a"))
+        await connect_with_will(client, None)
+        await soon(client.send(b"still served"))
+        assert [each.body for each in runtime.upstream.messages()] == [b"I am gone", b"still served"]
+    assert "its will is for 'devices/other/messages/events/', where it may not send" in caplog.text
+
+
+async def test_what_mqtt_says_of_a_message_and_the_model_of_its_sender_can_be_routed_by(tmp_path):
+    routes = {
+        "model": "FROM /messages/* WHERE $modelId = 'dtmi:pump;1' AND is_defined($edgeMessageId) INTO $upstream",
+        "again": "FROM /messages/* WHERE mqtt-dup = 'true' INTO BrokeredEndpoint('/modules/b/inputs/again')",
+    }
+    async with running(manifest(routes), tmp_path, "a", "b") as runtime, bare(runtime, "b") as b:
+        await b.subscribe()
+        client = bare(runtime, "a")
+        await connect_with_will(client, None)
+        topic = "devices/edge-device/modules/a/messages/events/"
+        client.write(mqtt.encode_publish(topic, b"x", 1, duplicate=True))
+        assert (await soon(b.read_publish())).body == b"x"
+        (message,) = await soon(runtime.upstream.wait_for(1))
+        assert message.properties == {"mqtt-dup": "true"}
+        await client.close()
 
 
 async def test_a_leaf_device_connects_with_its_connection_string_and_its_messages_are_routed(tmp_path):

@@ -14,7 +14,7 @@ from simulator.errors import MethodError
 from simulator.message import parse_properties
 from simulator.runtime import Runtime
 from simulator.twin import Twin, TwinError, difference, merged
-from tests.simulator.conftest import bare, manifest, module, module_client, running, shared, soon
+from tests.simulator.conftest import bare, device_client, manifest, module, module_client, running, shared, soon
 
 CLIENT = "edge-device/a"
 
@@ -95,6 +95,8 @@ async def test_the_sdk_learns_what_it_missed_when_it_is_back(tmp_path):
         module_client(runtime, "a", connection_retry_interval=1) as client,
     ):
         patches = await desired_patches(client)
+        # Only this subscribes to answers, of which the SDK asks for one when it is back.
+        await soon(client.get_twin())
         runtime.faults.kick("a")
         version = runtime.upstream.set_desired(CLIENT, {"missed": 1})
         assert await soon(patches.get()) == {"missed": 1, "$version": version}
@@ -221,6 +223,51 @@ def test_what_edge_hub_would_not_take_as_reported_is_refused(patch, told):
     with pytest.raises(TwinError, match=told):
         twin.report(patch)
     assert (twin.reported, twin.reported_version) == ({}, 1)
+
+
+@pytest.mark.parametrize("request_id", ["%2B1", "a%26b", "", "caf%C3%A9"])
+async def test_the_id_of_a_request_comes_back_as_it_went(request_id, tmp_path):
+    async with running(manifest({}), tmp_path, "a") as runtime, bare(runtime, "a") as a:
+        await a.subscribe("$iothub/twin/res/#")
+        a.write(mqtt.encode_publish(f"$iothub/twin/GET/?$rid={request_id}", b"", 1))
+        assert (await soon(a.read_publish())).topic == f"$iothub/twin/res/200/?$rid={request_id}"
+        a.write(mqtt.encode_publish(f"$iothub/twin/PATCH/properties/reported/?$rid={request_id}", b"{}", 2))
+        assert (await soon(a.read_publish())).topic == f"$iothub/twin/res/204/?$rid={request_id}&$version=2"
+
+
+async def test_reports_of_any_client_are_messages_that_routes_can_take(tmp_path):
+    routes = {
+        "up": "FROM /twinChangeNotifications WHERE $rpSenderModuleId = 'a' INTO $upstream",
+        "b": 'FROM /* WHERE $messageType = "twinChangeNotification" INTO BrokeredEndpoint("/modules/b/inputs/twins")',
+        "none": "FROM /messages/* INTO $upstream",
+    }
+    async with running(manifest(routes), tmp_path, "a", "b") as runtime, bare(runtime, "b") as b:
+        await b.subscribe()
+        leaf = runtime.add_device("Client_001")
+        async with device_client(runtime, leaf) as device:
+            await soon(device.patch_twin_reported_properties({"speed": 1}))
+        got = await soon(b.read_publish())
+        b.acknowledge(got)
+        bag = parse_properties(got.topic.rpartition("/")[2])
+        # It is the edge hub that sends it.
+        assert bag == {"$.schema": "twinChangeNotification", "$.cdid": "edge-device", "$.cmid": "$edgeHub"}
+        assert json.loads(got.body) == {"speed": 1}
+        async with module_client(runtime, "a") as a:
+            await soon(a.patch_twin_reported_properties({"rate": 2}))
+            with pytest.raises(ClientError):
+                await soon(a.patch_twin_reported_properties({"refused": "x" * 5000}))
+        (message,) = await soon(runtime.upstream.wait_for(1))
+        assert (message.device, message.module, message.body) == ("edge-device", "$edgeHub", b'{"rate": 2}')
+        assert message.system["iothub-message-schema"] == "twinChangeNotification"
+        assert json.loads((await soon(b.read_publish())).body) == {"rate": 2}
+        assert runtime.hub.unrouted == 0
+
+
+async def test_a_sender_cannot_pass_a_message_off_as_a_report(tmp_path):
+    routes = {"forged": "FROM /twinChangeNotifications INTO $upstream"}
+    async with running(manifest(routes), tmp_path, "a") as runtime, bare(runtime, "a") as a:
+        await soon(a.send(b"x", bag="messageType=twinChangeNotification&%24.schema=twinChangeNotification"))
+        assert runtime.hub.unrouted == 1
 
 
 async def test_a_method_is_called_and_answered(tmp_path):

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from simulator.errors import ConditionError, RouteError
-from simulator.message import Message
+from simulator.message import Message, twin_change
 from simulator.routing import sources
 from simulator.routing.routes import Sink, compile_route, parse_route
 from simulator.specs import DEFAULT_PRIORITY, RouteSpec
@@ -104,7 +104,6 @@ def test_of_an_endpoint_only_the_names_of_module_and_input_count():
         ("FROM /* WHERE from = 'x' INTO $upstream", 15, "from cannot stand here"),
         # The star of a source begins a comment where anything ends one.
         ("FROM /* WHERE a = '*/' INTO $upstream", 22, '"/* WHERE a = \'*/" is a comment, and left out'),
-        ("FROM /twinChangeNotifications INTO $upstream", 6, "the simulator has no source /twinChange"),
         ('FROM /* INTO BrokeredEndpoint("/modules/x")', 31, "is not /modules/NAME/inputs/NAME"),
         ('FROM /* INTO BrokeredEndpoint("/modules//inputs/i")', 31, "is not /modules/NAME/inputs/NAME"),
         ("FROM /* INTO BrokeredEndpoint('/modules/x/inputs/i'", 52, "ends too early"),
@@ -145,7 +144,8 @@ TRAPS = [
 
 @pytest.mark.parametrize(("rest", "column", "told"), TRAPS)
 def test_what_is_taken_and_will_not_have_been_meant_is_told_with_the_column(rest, column, told):
-    (note,) = router(f"FROM /* {rest} INTO $upstream").routes[0].advice
+    of_source, note = router(f"FROM /* {rest} INTO $upstream").routes[0].advice
+    assert "column 6: /* takes reports of twins too" in of_source
     assert note.startswith(f"route r0, column {column}: ")
     assert told in note
 
@@ -158,7 +158,9 @@ def test_what_is_taken_and_will_not_have_been_meant_is_told_with_the_column(rest
         ("FROM /messages/modules/*/outputs/o INTO $upstream", 6, "is no wildcard: it takes nothing"),
         ("FROM /messages/modules/temp* INTO $upstream", 6, "takes temp and nothing that merely begins so"),
         ("FROM /messages WHERE 1 /* = 2 */ = 1 INTO $upstream", 24, '"/* = 2 */" is a comment, and left out'),
-        ("FROM /* INTO $upstream WHERE a = 'b'", 23, "\"WHERE a = 'b'\" behind the sink is left out"),
+        ("FROM /messages INTO $upstream WHERE a = 'b'", 30, "\"WHERE a = 'b'\" behind the sink is left out"),
+        ("FROM /* INTO $upstream", 6, "/* takes reports of twins too; /messages/* takes messages alone"),
+        ("FROM /deviceLifecycleEvents INTO $upstream", 6, "takes nothing"),
     ],
 )
 def test_sources_that_take_nothing_and_text_that_is_left_out_are_told(text, column, told):
@@ -181,7 +183,7 @@ def test_the_real_hubs_makers_own_sources_routes_and_endpoints_come_out_alike():
     senders = {
         "leaf device's telemetry": Message("d", None, None, b"").source,
         "module ModId1, output Op1": Message("d", "ModId1", "Op1", b"").source,
-        "twin change": "/twinChangeNotifications",
+        "twin change": twin_change("d", "d", "m", b"{}", 0.0).source,
     }
     for case in cases["sources"]:
         assert sources.takes(sources.pattern(case["source"]), senders[case["message"]]) is case["matches"], case

@@ -11,7 +11,17 @@ from pathlib import Path
 from scoring.arguments import Commands, Parser, add_command
 from scoring.console import number
 from scoring.version import add_version
-from simulator import check_command, cmapss, devices_command, manifest, remote_commands, run_command, shipped, template
+from simulator import (
+    check_command,
+    cmapss,
+    devices_command,
+    manifest,
+    remote_commands,
+    run_command,
+    shipped,
+    template,
+    upstream_command,
+)
 from simulator.engines import SUBSETS
 from simulator.private import write_private
 
@@ -100,6 +110,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
     add_manifest(commands)
     check_command.add(commands)
     run_command.add(commands)
+    upstream_command.add(commands)
     devices_command.add(commands)
     remote_commands.add(commands)
     options = parser.parse_args(arguments)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from simulator.errors import SimulatorError
-from simulator.launch import ANY_ADDRESS, Launch, binds, created_environment, words
+from simulator.launch import ANY_ADDRESS, Launch, binds, declared, words
 from simulator.specs import ModuleSpec
 
 PROGRAMS = ("podman", "docker")
@@ -63,8 +63,7 @@ class Containers:
         """
         name = f"{self.prefix}-{spec.name}"
         variables = {
-            key: ANY_ADDRESS.sub(rf"{own_address}:\1", value)
-            for key, value in {**created_environment(spec), **spec.environment, **overrides}.items()
+            key: ANY_ADDRESS.sub(rf"{own_address}:\1", value) for key, value in {**declared(spec), **overrides}.items()
         }
         variables |= {**identity, "IOTEDGE_WORKLOADURI": f"unix://{WORKLOAD_SOCKET}"}
         command = [self.program, "run", "--rm", "--name", name, "--network", "host", "--log-driver", "none"]

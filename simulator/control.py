@@ -44,7 +44,10 @@ async def status(runtime: Runtime, _arguments: dict[str, Any]) -> dict[str, Any]
             outbox.identity.client_id: {"connected": outbox.connection is not None, "waiting": outbox.pending}
             for outbox in runtime.hub.clients()
         },
-        "modules": {name: asdict(module.status) for name, module in runtime.agent.modules.items()},
+        "modules": {
+            name: asdict(module.status) | {"listens": runtime.listeners(name)}
+            for name, module in runtime.agent.modules.items()
+        },
     }
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from scoring.arguments import Commands, add_command
 from scoring.console import number
-from simulator import control, devices
+from simulator import control, devices, home
 from simulator.devices import Fleet, Plan
 from simulator.engines import SUBSETS
 from simulator.errors import SimulatorError
@@ -31,8 +31,8 @@ def add(commands: Commands) -> None:
     """Add the command."""
     example = "python -m simulator devices --home out/edge --count 3 --rate 10"
     parser = add_command(commands, "devices", "run leaf devices that send telemetry", example)
-    where = parser.add_mutually_exclusive_group(required=True)
-    where.add_argument("--home", type=Path, metavar="DIR", help="the simulator that runs there is their gateway")
+    where = parser.add_mutually_exclusive_group(required=home.default() is None)
+    home.add_home(where, "the simulator that runs there is their gateway", required=False)
     where.add_argument("--connection-strings", type=Path, metavar="FILE", help="of a hub or a gateway, one a line")
     where.add_argument(
         "--register", action="store_true", help=f"register them in the hub whose owner's string is in {OWNER}"
@@ -113,8 +113,8 @@ def _owner() -> str:
     return os.environ[OWNER]
 
 
-async def _known_at(home: Path, names: Iterable[str]) -> tuple[list[str], Path]:
+async def _known_at(folder: Path, names: Iterable[str]) -> tuple[list[str], Path]:
     """Connection strings of devices that a simulator is made to know, and the root of its certificate."""
-    answers = [await control.command(home, "device", name=name) for name in names]
-    facts = json.loads((home / control.FILE).read_text(encoding="utf-8"))
+    answers = [await control.command(folder, "device", name=name) for name in names]
+    facts = json.loads((folder / control.FILE).read_text(encoding="utf-8"))
     return [answer["connection_string"] for answer in answers], Path(facts["trust_bundle"])

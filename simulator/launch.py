@@ -63,7 +63,7 @@ def prepare(spec: ModuleSpec, identity: Mapping[str, str], own_address: str, ove
     environment = {
         name: value for name, value in os.environ.items() if name in INHERITED or name.startswith(INHERITED_PREFIXES)
     }
-    for name, value in {**created_environment(spec), **spec.environment}.items():
+    for name, value in declared(spec).items():
         environment[name] = _on_host(ANY_ADDRESS.sub(rf"{own_address}:\1", value), folders)
     environment.update(identity)
     environment.update(overrides)
@@ -73,16 +73,22 @@ def prepare(spec: ModuleSpec, identity: Mapping[str, str], own_address: str, ove
     return Launch(command, environment)
 
 
+def declared(spec: ModuleSpec) -> dict[str, str]:
+    """The variables that the manifest gives a module: those of createOptions, and over them its own."""
+    pairs = [entry.partition("=") for entry in spec.create_options.get("Env") or []]
+    return {name: value for name, _, value in pairs} | dict(spec.environment)
+
+
+def listeners(spec: ModuleSpec, own_address: str) -> dict[str, str]:
+    """Where a module is told to listen on all addresses of its container: `address:port`, by the variable."""
+    found = ((name, ANY_ADDRESS.fullmatch(value)) for name, value in declared(spec).items())
+    return {name: f"{own_address}:{port[1]}" for name, port in found if port}
+
+
 def words(spec: ModuleSpec, key: str) -> list[str]:
     """`Entrypoint` or `Cmd` of createOptions, word by word."""
     value = spec.create_options.get(key) or []
     return shlex.split(value) if isinstance(value, str) else [str(part) for part in value]
-
-
-def created_environment(spec: ModuleSpec) -> dict[str, str]:
-    """The variables of createOptions' own `Env`, as `NAME=VALUE`."""
-    pairs = [entry.partition("=") for entry in spec.create_options.get("Env") or []]
-    return {name: value for name, _, value in pairs}
 
 
 def binds(spec: ModuleSpec, made_with: int | None = None) -> list[Bind]:

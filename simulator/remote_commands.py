@@ -8,7 +8,6 @@ import inspect
 import json
 import shlex
 import sys
-from pathlib import Path
 from typing import Any
 
 from scoring.arguments import Commands, Parser, add_command
@@ -16,6 +15,7 @@ from scoring.console import number
 from simulator.control import command
 from simulator.errors import SimulatorError
 from simulator.faults import Faults
+from simulator.home import add_home
 
 # Of a direct method, as IoT Hub has them: 300 s.
 MAX_TIMEOUT = 300.0
@@ -76,7 +76,7 @@ def _add_faults(commands: Commands) -> None:
         fault, told = name.replace("_", "-"), (method.__doc__ or "").splitlines()[0]
         example = " ".join(["python -m simulator fault", fault, *values, "--home out/edge"])
         one = names.add_parser(fault, help=told, description=told, example=example)
-        one.add_argument("--home", type=Path, required=True, metavar="DIR", help="the running simulator's")
+        add_home(one)
         for parameter in parameters:
             if parameter.annotation is bool:
                 one.add_argument(f"--{parameter.name}", action="store_true", help=_FLAGS[parameter.name])
@@ -90,7 +90,7 @@ def _add_faults(commands: Commands) -> None:
 def _command(commands: Commands, name: str, purpose: str, example: str) -> Parser:
     example = " ".join(filter(None, ("python -m simulator", name, example, "--home out/edge")))
     parser = add_command(commands, name, purpose, example)
-    parser.add_argument("--home", type=Path, required=True, metavar="DIR", help="the running simulator's")
+    add_home(parser)
     return parser
 
 

@@ -190,6 +190,10 @@ class Runtime:
         digest = hashlib.sha256(f"{self.address}/{name}".encode()).digest()
         return f"127.{MODULE_NET[digest[0] % len(MODULE_NET)]}.{digest[1]}.{1 + digest[2] % 254}"
 
+    def listeners(self, name: str) -> dict[str, str]:
+        """Where a module is told to listen: `address:port`, by the variable of the manifest that says so."""
+        return launch.listeners(self.manifest.modules[name], self.module_address(name))
+
     # For clients that are not started by the agent
 
     def add_module(self, name: str) -> Identity:

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from datetime import datetime
 from pathlib import Path
 
 import psutil
@@ -14,7 +15,7 @@ import pytest
 
 from scoring.version import VERSION
 from simulator.__main__ import main
-from tests.simulator.conftest import ROOT, simulator
+from tests.simulator.conftest import ROOT, bare, manifest, module, running, script, simulator, soon
 
 
 def follow(home, count, *options):
@@ -48,9 +49,74 @@ def test_a_run_shows_what_arrives_and_ends_cleanly_when_told_to(simulator_proces
     assert not (home / "runtime.json").exists()
     assert "Traceback" not in log
     plain = simulator("upstream", "--home", home)
-    assert plain.stdout.splitlines() == [
-        f'{number + 1} edge-device/sender/out {{"number": {number}}}' for number in range(3)
-    ]
+    shown = [line.split(" ", 2) for line in plain.stdout.splitlines()]
+    for index, (seq, arrived, rest) in enumerate(shown):
+        assert seq == str(index + 1)
+        assert datetime.fromisoformat(arrived).timestamp() == pytest.approx(lines[index]["enqueued"], abs=0.001)
+        assert rest == f'edge-device/sender/out {{"number": {index}}}'
+    assert len(shown) == 3
+
+
+async def test_upstream_shows_one_output_one_device_and_why_a_message_is_a_dead_letter(tmp_path, capsys, monkeypatch):
+    routes = {"up": "FROM /messages/* INTO $upstream"}
+    async with running(manifest(routes), tmp_path, "a") as runtime, bare(runtime, "a") as a:
+        await soon(a.send(b'{"ConnectionDeviceId": "Pump_1"}', output="predictions"))
+        await soon(a.send(b'{"ConnectionDeviceId": "Pump_2"}', output="predictions"))
+        bad = "reason=not-json&detail=expected%20a%20value"
+        await soon(a.send("line\n\x1b[31mü".encode(), output="deadletter", bag=bad))
+        await soon(runtime.upstream.wait_for(3))
+
+    def shown(*options):
+        assert main(["upstream", *options]) == 0
+        return [line.split(" ", 2)[2] for line in capsys.readouterr().out.splitlines()]
+
+    monkeypatch.setenv("TURBOFAN_HOME", str(tmp_path))
+    one, two = (f'edge-device/a/predictions {{"ConnectionDeviceId": "Pump_{number}"}}' for number in (1, 2))
+    letter = "edge-device/a/deadletter (not-json: expected a value) line\\n\\x1b[31mü"
+    assert shown() == [one, two, letter]
+    assert shown("--output", "deadletter") == [letter]
+    assert shown("--device", "Pump_2") == [two]
+    assert shown("--device", "edge-device", "--output", "predictions") == [one, two]
+    assert shown("--device", "Pump_2", "--output", "deadletter") == []
+
+
+def test_the_home_is_that_of_the_environment_unless_another_is_given(simulator_process, tmp_path):
+    _, home = simulator_process
+    follow(home, 1)
+    environment = {**os.environ, "TURBOFAN_HOME": str(home)}
+    for command in (["status"], ["logs", "sender"], ["fault", "clear"], ["devices", "--print"], ["upstream"]):
+        done = simulator(*command, env=environment)
+        assert (done.returncode, done.stderr) == (0, ""), command
+    refused = simulator("status", "--home", tmp_path / "other", env=environment)
+    assert refused.returncode == 2
+    assert "no runtime runs in" in refused.stderr
+    # There an empty value is none.
+    nowhere = simulator("status", env={**environment, "TURBOFAN_HOME": ""})
+    assert "the following arguments are required: --home" in nowhere.stderr
+
+
+def test_a_run_tells_where_its_modules_listen(tmp_path):
+    listening = module(script("import time; time.sleep(600)"), env={"METRICS_LISTEN": "0.0.0.0:9600", "OTHER": "x"})
+    talking = module(script("import time; time.sleep(600)"), Env=["PORT=0.0.0.0:80"])
+    (tmp_path / "manifest.json").write_text(json.dumps(manifest({}, {"one": listening, "two": talking})))
+    process = subprocess.Popen(
+        [sys.executable, "-m", "simulator", "run", "manifest.json", "--home", "home"],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    )
+    try:
+        lines = [process.stdout.readline() for _ in "123"]
+        status = json.loads(simulator("status", "--home", tmp_path / "home").stdout)
+    finally:
+        process.terminate()
+        process.communicate()
+    address = status["modules"]["one"]["listens"]["METRICS_LISTEN"]
+    assert re.fullmatch(r"127\.\d+\.\d+\.\d+:9600", address)
+    assert lines[1] == f"one listens at http://{address}/metrics (METRICS_LISTEN)\n"
+    assert lines[2] == f"two listens at {status['modules']['two']['listens']['PORT']} (PORT)\n"
 
 
 def test_keys_and_what_gives_them_are_their_owners_alone(simulator_process):
@@ -101,8 +167,8 @@ def test_a_manifest_is_generated_and_can_be_run(tmp_path):
 def test_a_manifest_that_keeps_nothing_of_the_runtime_on_the_host_is_warned_of_and_made_all_the_same(tmp_path):
     template = tmp_path / "deployment.template.json"
     content = json.loads((ROOT / "examples" / "ten_line_manifest.json").read_text())
-    for module in content["modulesContent"]["$edgeAgent"]["properties.desired"]["systemModules"].values():
-        del module["env"]
+    for each in content["modulesContent"]["$edgeAgent"]["properties.desired"]["systemModules"].values():
+        del each["env"]
     template.write_text(json.dumps(content))
     made = simulator("manifest", "--template", template)
     assert made.returncode == 0

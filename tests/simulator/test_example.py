@@ -40,7 +40,7 @@ def test_what_is_posted_comes_upstream_in_capital_letters(tmp_path):
             stdout=subprocess.PIPE,
             text=True,
         )
-        assert follow.stdout.readline() == "1 edge-device/shouting/loud HELLO\n"
+        assert re.fullmatch(r"1 \S+Z edge-device/shouting/loud HELLO\n", follow.stdout.readline())
         follow.terminate()
         follow.communicate()
         status = simulator("status", "--home", tmp_path)

@@ -85,7 +85,7 @@ class Outbox:
             if item is None:
                 return
             self._packet_id = self._packet_id % (FIRST_CONTROL_ID - 1) + 1
-            if self._sent(self._packet_id, item, duplicate=False):
+            if self._sent(self._packet_id, item):
                 self._inflight[self._packet_id] = item
                 self._tries = max(self._tries, 1)
                 self._start_timer()
@@ -134,7 +134,7 @@ class Outbox:
         if self._timer is None:
             self._timer = asyncio.get_running_loop().call_later(self._puback_timeout, self._unanswered)
 
-    def _sent(self, packet_id: int, item: Item, *, duplicate: bool) -> bool:
+    def _sent(self, packet_id: int, item: Item) -> bool:
         """Send a message; return whether it is to be acknowledged, as otherwise it is done, or cannot be sent."""
         where = f"{self.identity.resource}/inputs/{quote(item.input, safe='')}/"
         qos = subscriptions.quality(self.subscriptions, where)
@@ -143,9 +143,9 @@ class Outbox:
             return False
         # The sender may choose less.
         acknowledged = qos > 0 and item.message.properties.get("mqtt-qos") != "0"
-        identifier, again = (packet_id, duplicate) if acknowledged else (0, False)
+        identifier = packet_id if acknowledged else 0
         try:
-            packet = mqtt.encode_publish(where + to_bag(item.message), item.message.body, identifier, duplicate=again)
+            packet = mqtt.encode_publish(where + to_bag(item.message), item.message.body, identifier)
         except ProtocolError as error:
             # Percent-encoded, properties can be three times as long as they came; none behind them waits for it.
             logger.error("a message for %s is dropped: %s", self.identity.client_id, error)
@@ -164,7 +164,7 @@ class Outbox:
         self._timer = asyncio.get_running_loop().call_later(pause, self._again)
 
     def _again(self) -> None:
-        """Send once more, in order, what is in flight and has not expired."""
+        """Send once more, in order, what is in flight and has not expired; each is a new PUBLISH, as there."""
         self._timer = None
         now = self._disturbance.now()
         for packet_id, item in list(self._inflight.items()):
@@ -174,7 +174,7 @@ class Outbox:
         if self._inflight and self._reachable():
             self._tries += 1
             for packet_id, item in list(self._inflight.items()):
-                if not self._sent(packet_id, item, duplicate=True):
+                if not self._sent(packet_id, item):
                     del self._inflight[packet_id]
                     self.queue.remove(item)
             if self._inflight:

@@ -76,7 +76,7 @@ async def test_only_one_message_is_in_flight_across_all_inputs(tmp_path):
         assert not second.duplicate
 
 
-async def test_a_message_that_is_not_acknowledged_comes_again_marked_as_a_duplicate_and_the_next_waits(tmp_path):
+async def test_a_message_that_is_not_acknowledged_comes_again_and_nothing_marks_it_and_the_next_waits(tmp_path):
     async with (
         running(manifest(A_TO_B), tmp_path, "a", "b", terms=Terms(puback_timeout=0.05)) as runtime,
         bare(runtime, "b") as b,
@@ -87,7 +87,7 @@ async def test_a_message_that_is_not_acknowledged_comes_again_marked_as_a_duplic
         await a.send(b"2", output="o")
         tries = [await soon(b.read_publish()) for _ in range(3)]
         assert [one.body for one in tries] == [b"1"] * 3
-        assert [one.duplicate for one in tries] == [False, True, True]
+        assert not any(one.duplicate for one in tries)
         assert len({one.packet_id for one in tries}) == 1
         b.acknowledge(tries[-1])
         assert (await soon(b.read_publish())).body == b"2"
@@ -106,7 +106,7 @@ async def test_what_was_in_flight_when_a_client_left_comes_first_when_it_is_back
         await b.close()
         assert (await b.connect()).session_present
         again = await soon(b.read_publish())
-        assert (again.body, again.duplicate) == (b"1", True)
+        assert again.body == b"1"
         b.acknowledge(again)
         assert (await soon(b.read_publish())).body == b"2"
 
@@ -125,7 +125,7 @@ async def test_what_was_in_flight_when_a_session_was_forgotten_comes_once_the_cl
         assert not (await b.connect()).session_present
         await b.subscribe()
         again = await soon(b.read_publish())
-        assert (again.body, again.duplicate) == (b"1", True)
+        assert again.body == b"1"
 
 
 async def test_told_so_the_hub_has_a_few_messages_in_flight_and_sends_all_of_them_again_in_order(tmp_path):
@@ -145,7 +145,7 @@ async def test_told_so_the_hub_has_a_few_messages_in_flight_and_sends_all_of_the
         await b.connect()
         again = [await soon(b.read_publish()) for _ in range(3)]
         assert [one.body for one in again] == [b"0", b"2", b"3"]
-        assert all(one.duplicate for one in again)
+        assert not any(one.duplicate for one in again)
         for one in again:
             b.acknowledge(one)
         assert (await soon(b.read_publish())).body == b"4"

@@ -15,6 +15,7 @@ from simulator.identity import Identity
 from simulator.mqtt import Puback, Publish
 from simulator.runtime import Runtime
 
+EXAMPLE = Path(__file__).parents[2] / "examples/ten_line_manifest.json"
 # As long as a telemetry message.
 BODY = json.dumps({"text": "x" * 588}).encode()
 # Sent and not yet acknowledged, per client.
@@ -22,13 +23,11 @@ IN_FLIGHT = 100
 
 
 def manifest(routes: dict[str, Any]) -> dict[str, Any]:
-    """A manifest without modules."""
-    return {
-        "modulesContent": {
-            "$edgeAgent": {"properties.desired": {"modules": {}}},
-            "$edgeHub": {"properties.desired": {"routes": routes}},
-        }
-    }
+    """The example's manifest, without its module, with these routes."""
+    content: dict[str, Any] = json.loads(EXAMPLE.read_text(encoding="utf-8"))
+    of_agent, of_hub = (content["modulesContent"][name]["properties.desired"] for name in ("$edgeAgent", "$edgeHub"))
+    of_agent["modules"], of_hub["routes"] = {}, routes
+    return content
 
 
 def facts(runtime: Runtime, names: list[str]) -> dict[str, Any]:

@@ -62,7 +62,7 @@ async def measure(count: int, pairs: int) -> None:
         f"r{number}": f'FROM /messages/modules/s{number}/* INTO BrokeredEndpoint("/modules/take{number}/inputs/in")'
         for number in range(pairs)
     }
-    routes["up"] = "FROM /messages/modules/up* INTO $upstream"
+    routes |= {f"up{number}": f"FROM /messages/modules/up{number} INTO $upstream" for number in range(4)}
     with tempfile.TemporaryDirectory() as home:
         async with Runtime(clients.manifest(routes), Path(home), start_modules=False) as runtime:
             ups = clients.facts(runtime, [f"up{number}" for number in range(4)])

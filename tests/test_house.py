@@ -126,6 +126,16 @@ def test_each_test_that_a_promise_names_is_there() -> None:
     assert [each for each in named if not any(name.startswith(each) for name in names)] == []
 
 
+def test_whatever_the_simulator_has_the_same_as_a_device_is_shown_by_a_test() -> None:
+    text = (ROOT / "docs/simulator.md").read_text().partition("| shown by |")[2].partition("\n\n")[0]
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in text.splitlines()[2:]]
+    assert len(rows) > 30
+    for matter, _, ours, shown in rows:
+        linked = re.search(r"\]\(\.\./(tests/\S+\.py)\)", shown)
+        assert linked or "the same" not in ours, matter
+        assert not linked or (ROOT / linked[1]).exists(), matter
+
+
 SCRIPTS = [".ci/run", *(f"images/{path.name}" for path in (ROOT / "images").glob("*.sh"))]
 
 

@@ -9,7 +9,7 @@ import time
 import aiohttp
 import pytest
 
-from simulator import mqtt
+from simulator import connection, mqtt
 from simulator.bare_client import BareClient
 from simulator.errors import SimulatorError
 from simulator.identity import Identity, new_key, token
@@ -111,6 +111,17 @@ async def test_a_silent_client_is_disconnected_after_one_and_a_half_times_its_ke
         with pytest.raises(ConnectionResetError):
             await soon(client.read())
         assert "edge-device/a is disconnected: nothing heard for" in caplog.text
+
+
+@pytest.mark.parametrize("keep_alive", [0, 65535])
+async def test_no_keep_alive_time_is_longer_than_the_hubs(keep_alive, tmp_path, caplog, monkeypatch):
+    monkeypatch.setattr(connection, "LONGEST_KEEP_ALIVE", 0.5)
+    async with running(manifest(UP), tmp_path, "a") as runtime:
+        client = bare(runtime, "a")
+        await client.connect(keep_alive=keep_alive)
+        with pytest.raises(ConnectionResetError):
+            await soon(client.read())
+        assert "edge-device/a is disconnected: nothing heard for 1 s" in caplog.text
 
 
 async def test_a_client_that_pings_stays(tmp_path):

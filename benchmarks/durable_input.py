@@ -20,8 +20,8 @@ import psutil
 
 from benchmarks.telemetry import write_telemetry
 from demo.deployment import deployment
-from simulator.outbox import Terms
-from simulator.runtime import Runtime
+from simulator.hub.outbox import Terms
+from simulator.runtime.runtime import Runtime
 
 ENGINES = 40
 CYCLES = 50

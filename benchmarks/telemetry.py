@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from scoring.cmapss import Trajectories, write_trajectories
-from simulator.engines import engines as simulated
+from simulator.engines.wear import engines as simulated
 
 
 def telemetry(engines: int, cycles: int) -> np.ndarray:

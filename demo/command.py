@@ -23,9 +23,9 @@ from scoring.console import note, number
 from scoring.errors import ScoringError
 from scoring.version import add_version
 from simulator import shipped
-from simulator.engines import SUBSETS
+from simulator.engines.wear import SUBSETS
 from simulator.errors import SimulatorError
-from simulator.runtime import Runtime
+from simulator.runtime.runtime import Runtime
 from training.dataset import default_directory
 from training.errors import TrainingError
 from training.labels import Classes

@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from simulator import shipped, template
+from simulator import shipped
+from simulator.agent import template
 
 # Unless images are run, no registry is asked.
 NO_REGISTRY = "registry.example.com"

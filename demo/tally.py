@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from sklearn.metrics import accuracy_score, f1_score
 
-from simulator.upstream import Received, received
+from simulator.cloud.upstream import Received, received
 from training.dataset import Dataset
 from training.labels import Classes
 

@@ -14,7 +14,7 @@ from simulator.errors import SimulatorError
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; 0 if it did what was asked, 2 if it could not, with one line on stderr that says why."""
     try:
-        status: int = import_for("the simulator", "simulator.cli", "edge,simulator").run(arguments)
+        status: int = import_for("the simulator", "simulator.cli.main", "edge,simulator").dispatch(arguments)
         sys.stdout.flush()
     except KeyboardInterrupt:
         note("stopped")

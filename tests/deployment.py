@@ -12,9 +12,9 @@ from scoring.cmapss import Trajectories, write_trajectories
 from scoring.model import Model
 from scoring.prediction import Prediction
 from scoring.telemetry import Telemetry
-from simulator.engines import engines as simulated
-from simulator.runtime import Runtime
-from simulator.upstream import Received
+from simulator.cloud.upstream import Received
+from simulator.engines.wear import engines as simulated
+from simulator.runtime.runtime import Runtime
 from tests.onnx_models import tiny_model
 
 RETRY_SECONDS = 0.1

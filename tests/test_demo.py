@@ -10,7 +10,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from simulator.cmapss import write_subset
+from simulator.engines.cmapss import write_subset
 from tests.onnx_models import signature, tiny_model
 
 ROOT = Path(__file__).parent.parent

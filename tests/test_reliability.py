@@ -15,9 +15,9 @@ from pathlib import Path
 import psutil
 import pytest
 
-from simulator.outbox import Terms
-from simulator.runtime import Runtime
-from simulator.upstream import Received
+from simulator.cloud.upstream import Received
+from simulator.hub.outbox import Terms
+from simulator.runtime.runtime import Runtime
 from tests.deployment import Deployment, answered, by_output
 
 ROUNDS = int(os.environ.get("FAULT_ROUNDS", "1"))

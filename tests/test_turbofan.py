@@ -11,7 +11,7 @@ import pytest
 
 from scoring.extras import import_for
 from scoring.version import VERSION
-from simulator.cmapss import write_subset
+from simulator.engines.cmapss import write_subset
 from training.ending import EndedError, ended_by_signals
 from turbofan.__main__ import COMMANDS, main
 

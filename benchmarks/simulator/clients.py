@@ -10,10 +10,10 @@ import time
 from pathlib import Path
 from typing import Any
 
-from simulator.bare_client import BareClient
 from simulator.identity import Identity
-from simulator.mqtt import Puback, Publish
-from simulator.runtime import Runtime
+from simulator.mqtt.client import BareClient
+from simulator.mqtt.packets import Puback, Publish
+from simulator.runtime.runtime import Runtime
 
 EXAMPLE = Path(__file__).parents[2] / "examples/ten_line_manifest.json"
 # As long as a telemetry message.

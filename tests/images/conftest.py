@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from scoring.version import VERSION
-from simulator.template import ARCHITECTURES
+from simulator.agent.template import ARCHITECTURES
 
 ROOT = Path(__file__).parents[2]
 REGISTRY = "localhost"

@@ -14,9 +14,9 @@ from scoring.classifier import Classifier
 from scoring.cmapss import Trajectories, read_trajectories, write_trajectories
 from scoring.model import Model
 from scoring.telemetry import Telemetry
-from simulator.cmapss import write_subset
-from simulator.containers import find_program
-from simulator.runtime import Runtime
+from simulator.agent.containers import find_program
+from simulator.engines.cmapss import write_subset
+from simulator.runtime.runtime import Runtime
 from tests.deployment import answered, by_output
 from tests.images.conftest import REGISTRY, ROOT, Image
 

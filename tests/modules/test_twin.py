@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from modules.edge.twin import FOREIGN_BYTES, Desired, Twin, TwinError
 from modules.telemetrysource.pace import Pace
 from modules.telemetrysource.settings import RATE
-from simulator.twin import merged
+from simulator.cloud.twin import merged
 
 
 @pytest.fixture

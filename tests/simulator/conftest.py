@@ -11,8 +11,8 @@ from unittest import mock
 import pytest
 from azure.iot.device.aio import IoTHubDeviceClient, IoTHubModuleClient
 
-from simulator.bare_client import BareClient
-from simulator.runtime import Runtime
+from simulator.mqtt.client import BareClient
+from simulator.runtime.runtime import Runtime
 
 ROOT = Path(__file__).parents[2]
 # Tests end long before; a hang is reported rather than waited for.

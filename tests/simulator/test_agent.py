@@ -8,7 +8,7 @@ import psutil
 import pytest
 
 from simulator.errors import ManifestError, SimulatorError
-from simulator.runtime import Runtime
+from simulator.runtime.runtime import Runtime
 from tests.simulator.conftest import A_TO_B, ROOT, manifest, module, module_client, script, soon
 
 ECHO = ["python3", str(Path(__file__).with_name("echo_module.py"))]
@@ -234,8 +234,8 @@ async def test_an_address_that_is_taken_is_refused(tmp_path):
 
 
 async def test_a_long_log_is_cut_and_its_last_piece_kept(tmp_path, monkeypatch):
-    monkeypatch.setattr("simulator.agent.LONGEST_LOG", 1000)
-    monkeypatch.setattr("simulator.agent.LOG_CHECK", 0.05)
+    monkeypatch.setattr("simulator.agent.agent.LONGEST_LOG", 1000)
+    monkeypatch.setattr("simulator.agent.agent.LOG_CHECK", 0.05)
     wordy = script(
         "import time\nfor number in range(10 ** 6):\n print(number, 'x' * 80, flush=True); time.sleep(0.001)"
     )
@@ -273,7 +273,7 @@ async def test_a_program_that_vanishes_is_tried_again_like_one_that_dies(tmp_pat
 
 
 async def test_the_pause_before_a_restart_doubles_up_to_a_limit(tmp_path, caplog, monkeypatch):
-    monkeypatch.setattr("simulator.agent.LONGEST_BACKOFF", 0.04)
+    monkeypatch.setattr("simulator.agent.agent.LONGEST_BACKOFF", 0.04)
     async with Runtime(manifest({}, {"m": module(["sh", "-c", "exit 3"])}), tmp_path, backoff=0.01) as runtime:
         await soon(runtime.agent["m"].until(lambda status: status.restarts >= 4))
     pauses = re.findall(r"module m ended with 3; started again in (\S+) s", caplog.text)
@@ -281,7 +281,7 @@ async def test_the_pause_before_a_restart_doubles_up_to_a_limit(tmp_path, caplog
 
 
 async def test_a_module_that_was_up_long_enough_starts_to_count_anew(tmp_path, monkeypatch):
-    monkeypatch.setattr("simulator.agent.WELL_AFTER", 0.0)
+    monkeypatch.setattr("simulator.agent.agent.WELL_AFTER", 0.0)
     content = manifest({}, {"m": module(["sh", "-c", "echo once more"])})
     async with Runtime(content, tmp_path, backoff=0) as runtime:
         while runtime.agent["m"].text().count("once more") < 25:

@@ -9,11 +9,11 @@ import time
 import aiohttp
 import pytest
 
-from simulator import connection, mqtt
-from simulator.bare_client import BareClient
 from simulator.errors import SimulatorError
 from simulator.identity import Identity, new_key, token
-from simulator.mqtt import NOT_AUTHORIZED, Connack, Connect, Will
+from simulator.mqtt import connection, packets
+from simulator.mqtt.client import BareClient
+from simulator.mqtt.packets import NOT_AUTHORIZED, Connack, Connect, Will
 from tests.simulator.conftest import bare, device_client, manifest, module_client, receive, running, soon
 
 UP = {"up": "FROM /messages/* INTO $upstream"}
@@ -25,7 +25,7 @@ async def answer_to(client, *, user=None, password=None, client_id=None):
     identity, hub = client.identity, "simulated-hub.azure-devices.net"
     password = token(identity, hub, int(time.time() + 100)) if password is None else password
     user = f"{hub}/{identity.client_id}/?api-version=2019-10-01" if user is None else user
-    client.write(mqtt.encode_connect(Connect(client_id or identity.client_id, False, 0, user, password.encode())))
+    client.write(packets.encode_connect(Connect(client_id or identity.client_id, False, 0, user, password.encode())))
     answer = await soon(client.read())
     await client.close()
     return answer
@@ -129,7 +129,7 @@ async def test_a_client_that_pings_stays(tmp_path):
         client = bare(runtime, "a")
         await client.connect(keep_alive=1)
         for _ in range(20):
-            client.write(mqtt.PING)
+            client.write(packets.PING)
             await soon(client.read())
             await asyncio.sleep(0.1)
         await soon(client.send(b"still here"))
@@ -148,9 +148,9 @@ async def test_a_client_that_pings_stays(tmp_path):
         (b"\x32\x05\x00\x01\xff\x00\x01", "a string is not UTF-8"),
         (b"\x82\x02\x00\x01", "SUBSCRIBE with"),
         (b"\x20\x02\x00\x00", "a client does not send Connack"),
-        (mqtt.encode_publish("somewhere/else", b"", 1), "it may not publish to 'somewhere/else'"),
-        (mqtt.encode_publish("devices/edge-device/modules/b/messages/events/", b"", 1), "it may not publish"),
-        (mqtt.encode_connect(Connect("edge-device/a", True, 0, "", b"")), "a client does not send Connect"),
+        (packets.encode_publish("somewhere/else", b"", 1), "it may not publish to 'somewhere/else'"),
+        (packets.encode_publish("devices/edge-device/modules/b/messages/events/", b"", 1), "it may not publish"),
+        (packets.encode_connect(Connect("edge-device/a", True, 0, "", b"")), "a client does not send Connect"),
     ],
 )
 async def test_a_client_that_breaks_the_protocol_is_disconnected_with_a_log_line_and_others_go_on(
@@ -172,7 +172,7 @@ async def test_what_comes_before_connect_is_refused(tmp_path, caplog):
     async with running(manifest(UP), tmp_path, "a") as runtime:
         client = bare(runtime, "a")
         await client.open()
-        client.write(mqtt.PING)
+        client.write(packets.PING)
         with pytest.raises(ConnectionResetError):
             await soon(client.read())
         assert "Ping before CONNECT" in caplog.text
@@ -181,11 +181,11 @@ async def test_what_comes_before_connect_is_refused(tmp_path, caplog):
 async def test_who_speaks_another_version_of_mqtt_is_told_so_and_another_protocol_is_cut_off(tmp_path):
     async with running(manifest(UP), tmp_path, "a") as runtime:
         client = bare(runtime, "a")
-        whole = mqtt.encode_connect(Connect("edge-device/a", False, 0, None, None))
+        whole = packets.encode_connect(Connect("edge-device/a", False, 0, None, None))
         for level in (3, 5):
             await client.open()
             client.write(whole.replace(b"MQTT\4", b"MQTT" + bytes([level])))
-            assert await soon(client.read()) == Connack(False, mqtt.REFUSED_VERSION)
+            assert await soon(client.read()) == Connack(False, packets.REFUSED_VERSION)
             with pytest.raises(ConnectionResetError):
                 await soon(client.read())
         await client.open()
@@ -207,7 +207,7 @@ async def connect_with_will(client, will):
     identity, hub = client.identity, "simulated-hub.azure-devices.net"
     password = token(identity, hub, int(time.time() + 100)).encode()
     user = f"{hub}/{identity.client_id}/?api-version=2019-10-01&model-id=dtmi%3Apump%3B1"
-    client.write(mqtt.encode_connect(Connect(identity.client_id, False, 0, user, password, will)))
+    client.write(packets.encode_connect(Connect(identity.client_id, False, 0, user, password, will)))
     answer = await soon(client.read())
     assert isinstance(answer, Connack)
     assert answer.code == 0
@@ -224,7 +224,7 @@ async def test_the_will_of_who_goes_without_a_goodbye_is_a_message_of_its_own(tm
         assert message.properties == {"why": "dead", "MessageType": "Will", "mqtt-retain": "true"}
 
         await connect_with_will(client, Will(events, b"never told"))
-        client.write(mqtt.GOODBYE)
+        client.write(packets.GOODBYE)
         with pytest.raises(ConnectionResetError):
             await soon(client.read())
 
@@ -247,7 +247,7 @@ async def test_what_mqtt_says_of_a_message_and_the_model_of_its_sender_can_be_ro
         client = bare(runtime, "a")
         await connect_with_will(client, None)
         topic = "devices/edge-device/modules/a/messages/events/"
-        client.write(mqtt.encode_publish(topic, b"x", 1, duplicate=True))
+        client.write(packets.encode_publish(topic, b"x", 1, duplicate=True))
         assert (await soon(b.read_publish())).body == b"x"
         (message,) = await soon(runtime.upstream.wait_for(1))
         assert message.properties == {"mqtt-dup": "true"}

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from simulator.containers import Containers, find_program
+from simulator.agent.containers import Containers, find_program
 from simulator.errors import SimulatorError
 from simulator.specs import ModuleSpec
 

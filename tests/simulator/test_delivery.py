@@ -8,9 +8,9 @@ from urllib.parse import quote
 import pytest
 
 from simulator.errors import SimulatorError
+from simulator.hub.outbox import Terms
 from simulator.message import from_header, parse_properties
-from simulator.mqtt import Puback, Publish
-from simulator.outbox import Terms
+from simulator.mqtt.packets import Puback, Publish
 from simulator.store import Store
 from tests.simulator.conftest import A_TO_B, bare, manifest, module_client, receive, running, soon
 
@@ -434,7 +434,7 @@ async def test_a_message_for_a_module_that_is_not_deployed_yet_waits_for_it(tmp_
 
 
 async def test_messages_that_nobody_comes_for_expire_all_the_same(tmp_path, monkeypatch):
-    monkeypatch.setattr("simulator.hub.SWEEP", 0.02)
+    monkeypatch.setattr("simulator.hub.hub.SWEEP", 0.02)
     routes = {"short": {"route": A_TO_B["aToB"], "timeToLiveSecs": 60}}
     async with (
         running(manifest(routes), tmp_path, "a", "b") as runtime,
@@ -476,8 +476,8 @@ async def test_what_was_in_flight_and_expires_while_its_client_is_away_is_not_se
 
 
 async def test_the_pause_before_a_message_comes_again_doubles_up_to_a_limit(tmp_path, caplog, monkeypatch):
-    monkeypatch.setattr("simulator.outbox.SHORTEST_PAUSE", 0.01)
-    monkeypatch.setattr("simulator.outbox.LONGEST_PAUSE", 0.04)
+    monkeypatch.setattr("simulator.hub.outbox.SHORTEST_PAUSE", 0.01)
+    monkeypatch.setattr("simulator.hub.outbox.LONGEST_PAUSE", 0.04)
     async with (
         running(manifest(A_TO_B), tmp_path, "a", "b", terms=Terms(puback_timeout=0.01)) as runtime,
         bare(runtime, "b") as b,

@@ -13,10 +13,10 @@ import pytest
 from aiohttp import web
 
 from scoring.errors import CmapssError
-from simulator import devices
-from simulator.certificates import Authority
+from simulator.engines import leaf_devices
 from simulator.errors import SimulatorError
 from simulator.identity import new_key
+from simulator.runtime.certificates import Authority
 from tests.onnx_models import record, signature, tiny_model
 from tests.simulator.conftest import ROOT, manifest, running, shared, simulator, soon
 
@@ -97,14 +97,14 @@ async def test_the_connection_string_is_printed_and_stays_the_same(tmp_path):
         _, first, _ = await harness("--home", tmp_path, "--print")
         _, again, _ = await harness("--home", tmp_path, "--print")
         assert first == again
-        assert first.startswith("HostName=simulated-hub.azure-devices.net;DeviceId=Client_001;SharedAccessKey=")
+        assert first.startswith("HostName=simulated-hub.azure-leaf_devices.net;DeviceId=Client_001;SharedAccessKey=")
         assert first.endswith(f";GatewayHostName={runtime.address}\n")
 
 
 async def test_devices_send_again_what_the_hub_could_not_take(tmp_path, caplog):
     async with running(manifest(UP), tmp_path) as runtime:
-        plans = [devices.Plan(runtime.add_device("one"), [{"CycleTime": number} for number in range(30)])]
-        fleet = devices.Fleet(plans, rate=40, trust_bundle=runtime.trust_bundle)
+        plans = [leaf_devices.Plan(runtime.add_device("one"), [{"CycleTime": number} for number in range(30)])]
+        fleet = leaf_devices.Fleet(plans, rate=40, trust_bundle=runtime.trust_bundle)
         sending = asyncio.create_task(fleet.run())
         await soon(runtime.upstream.wait_for(3))
         await runtime.faults.stop_hub()
@@ -166,15 +166,15 @@ def test_what_is_missing_is_named(tmp_path):
     few = tmp_path / "few"
     few.write_text("1 1 " + "0 " * 24 + "\n")
     with pytest.raises(SimulatorError, match="has 1, not the 2 that are needed"):
-        devices.recorded(few, None, 2)
+        leaf_devices.recorded(few, None, 2)
     few.write_text("1 1 0\n")
     with pytest.raises(CmapssError, match="few, line 1: expected 26 columns, found 3"):
-        devices.recorded(few, None, 1)
+        leaf_devices.recorded(few, None, 1)
     with pytest.raises(SimulatorError, match=r"own.csv is a table; give --model"):
-        devices.recorded(Path("own.csv"), None, 1)
+        leaf_devices.recorded(Path("own.csv"), None, 1)
     few.write_text("# all of them\n\nHostName=x;DeviceId=;SharedAccessKey=c2VjcmV0\n")
     with pytest.raises(SimulatorError, match=r"few, line 3: no DeviceId;") as refused:
-        devices.listed(few, None)
+        leaf_devices.listed(few, None)
     assert "c2VjcmV0" not in str(refused.value)
     environment = {name: value for name, value in os.environ.items() if name != "IOTHUB_CONNECTION_STRING"}
     result = simulator("devices", "--register", env=environment)

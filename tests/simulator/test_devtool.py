@@ -7,8 +7,8 @@ import subprocess
 
 import pytest
 
-from simulator.manifest import desired
-from simulator.template import ARCHITECTURES, Template
+from simulator.agent.manifest import desired
+from simulator.agent.template import ARCHITECTURES, Template
 from tests.simulator.conftest import ROOT
 
 TOOL = ROOT / "out/devtool/bin/iotedgedev"

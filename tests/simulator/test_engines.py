@@ -3,10 +3,10 @@ import gzip
 import numpy as np
 import pytest
 
-from simulator import cmapss
-from simulator.engines import SUBSETS, engines
+from simulator.engines import cmapss
+from simulator.engines.regimes import Fault
+from simulator.engines.wear import SUBSETS, engines
 from simulator.errors import SimulatorError
-from simulator.regimes import Fault
 from tests.simulator.conftest import shared
 
 

@@ -7,8 +7,8 @@ import subprocess
 import sys
 import urllib.request
 
-from simulator.manifest import read_json
-from simulator.upstream import FILE, received
+from simulator.agent.manifest import read_json
+from simulator.cloud.upstream import FILE, received
 from tests.simulator.conftest import PATIENCE, ROOT, simulator
 from tests.simulator.test_manifest import validate
 

@@ -6,8 +6,8 @@ import json
 import pytest
 from azure.iot.device.exceptions import ClientError
 
-from simulator.control import command
 from simulator.errors import SimulatorError
+from simulator.runtime.control import command
 from tests.simulator.conftest import A_TO_B, bare, manifest, module_client, receive, running, simulator, soon
 
 UP = {"up": "FROM /messages/* INTO $upstream"}

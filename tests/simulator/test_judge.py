@@ -6,9 +6,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from simulator import manifest
+from simulator.agent import manifest
+from simulator.agent.judge import faults
 from simulator.errors import ManifestError
-from simulator.judge import faults
 from tests.simulator.conftest import manifest as complete
 from tests.simulator.conftest import module, shared
 

@@ -9,9 +9,9 @@ import pytest
 from referencing import Registry, Resource
 from referencing.jsonschema import DRAFT4
 
-from simulator import manifest
+from simulator.agent import manifest
+from simulator.agent.template import ARCHITECTURES, Template, environment_file, in_pieces, load
 from simulator.errors import ManifestError
-from simulator.template import ARCHITECTURES, Template, environment_file, in_pieces, load
 from tests.simulator.conftest import ROOT, shared, simulator
 from tests.simulator.conftest import manifest as complete
 

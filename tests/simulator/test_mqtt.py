@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from simulator import mqtt
 from simulator.errors import ProtocolError
-from simulator.mqtt import Connack, Connect, Decoder, Disconnect, Ping, Puback, Publish, Subscribe
+from simulator.mqtt import packets
+from simulator.mqtt.packets import Connack, Connect, Decoder, Disconnect, Ping, Puback, Publish, Subscribe
 from tests.simulator.conftest import A_TO_B, bare, manifest, running, soon
 
 TEXT = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=40)
@@ -33,16 +33,16 @@ def encode(packet):
     """A packet's bytes."""
     match packet:
         case Connect():
-            return mqtt.encode_connect(packet)
+            return packets.encode_connect(packet)
         case Publish():
-            return mqtt.encode_publish(packet.topic, packet.body, packet.packet_id, duplicate=packet.duplicate)
+            return packets.encode_publish(packet.topic, packet.body, packet.packet_id, duplicate=packet.duplicate)
         case Puback():
-            return mqtt.encode_puback(packet.packet_id)
+            return packets.encode_puback(packet.packet_id)
         case Subscribe():
-            return mqtt.encode_subscribe(packet.packet_id, packet.filters)
+            return packets.encode_subscribe(packet.packet_id, packet.filters)
         case Ping():
-            return mqtt.PING
-    return mqtt.GOODBYE
+            return packets.PING
+    return packets.GOODBYE
 
 
 def pieces(data, cuts):
@@ -60,7 +60,7 @@ def test_packets_come_back_in_whatever_pieces_the_stream_arrives(packets, cuts):
 
 @pytest.mark.parametrize("size", [0, 127, 128, 16_383, 16_384, 262_144 - 5])
 def test_packets_of_every_length_field_come_back(size):
-    [packet] = Decoder().feed(mqtt.encode_publish("t", bytes(size), 7))
+    [packet] = Decoder().feed(packets.encode_publish("t", bytes(size), 7))
     assert packet == Publish("t", bytes(size), 1, 7, False, False)
 
 
@@ -127,4 +127,4 @@ async def test_no_nonsense_ends_the_hub_or_anothers_session(tmp_path):
 
 
 def test_a_refusal_is_read_back():
-    assert list(Decoder().feed(mqtt.encode_connack(5))) == [Connack(False, 5)]
+    assert list(Decoder().feed(packets.encode_connack(5))) == [Connack(False, 5)]

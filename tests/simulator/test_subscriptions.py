@@ -4,8 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from simulator import mqtt, subscriptions
 from simulator.errors import MethodError
+from simulator.hub import subscriptions
+from simulator.mqtt import packets
 from tests.simulator.conftest import A_TO_B, bare, manifest, running, soon
 
 B = "devices/edge-device/modules/b"
@@ -75,15 +76,15 @@ async def test_a_message_goes_with_the_qos_that_was_granted_or_less_if_its_sende
         bare(runtime, "a") as a,
         bare(runtime, "b") as b,
     ):
-        b.write(mqtt.encode_subscribe(b.next_id(), [(f"{B}/#", 0)]))
-        assert await soon(b.read()) == mqtt.Suback(1, [0])
+        b.write(packets.encode_subscribe(b.next_id(), [(f"{B}/#", 0)]))
+        assert await soon(b.read()) == packets.Suback(1, [0])
         for body in (b"1", b"2"):
             await soon(a.send(body, output="o"))
         # Neither waits for an acknowledgement.
         got = [await soon(b.read_publish()) for _ in "12"]
         assert [(each.body, each.qos) for each in got] == [(b"1", 0), (b"2", 0)]
-        b.write(mqtt.encode_subscribe(b.next_id(), [(f"{B}/#", 2)]))
-        assert await soon(b.read()) == mqtt.Suback(2, [1])
+        b.write(packets.encode_subscribe(b.next_id(), [(f"{B}/#", 2)]))
+        assert await soon(b.read()) == packets.Suback(2, [1])
         await soon(a.send(b"3", output="o", bag="mqtt-qos=0"))
         await soon(a.send(b"4", output="o", bag="mqtt-qos=1"))
         assert [(await soon(b.read_publish())).qos for _ in "34"] == [0, 1]
@@ -93,12 +94,12 @@ async def test_twins_and_methods_come_to_those_who_ask_for_them_with_the_qos_gra
     async with running(manifest({}), tmp_path, "a") as runtime, bare(runtime, "a") as a:
         with pytest.raises(MethodError, match="takes no methods"):
             await runtime.hub.invoke("a", "x", None, 1)
-        a.write(mqtt.encode_publish("$iothub/twin/GET/?$rid=1", b"", 1))
-        assert await soon(a.read()) == mqtt.Puback(1)
+        a.write(packets.encode_publish("$iothub/twin/GET/?$rid=1", b"", 1))
+        assert await soon(a.read()) == packets.Puback(1)
         filters = [("$iothub/twin/res/#", 0), ("$iothub/twin/PATCH/properties/desired/#", 1)]
-        a.write(mqtt.encode_subscribe(9, filters))
-        assert await soon(a.read()) == mqtt.Suback(9, [0, 1])
-        a.write(mqtt.encode_publish("$iothub/twin/GET/?$rid=2", b"", 1))
+        a.write(packets.encode_subscribe(9, filters))
+        assert await soon(a.read()) == packets.Suback(9, [0, 1])
+        a.write(packets.encode_publish("$iothub/twin/GET/?$rid=2", b"", 1))
         answer = await soon(a.read_publish())
         assert (answer.topic, answer.qos) == ("$iothub/twin/res/200/?$rid=2", 0)
         runtime.upstream.set_desired("edge-device/a", {"rate": 2})

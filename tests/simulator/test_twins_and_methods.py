@@ -9,11 +9,11 @@ from azure.iot.device.exceptions import ClientError
 from hypothesis import given
 from hypothesis import strategies as st
 
-from simulator import mqtt
+from simulator.cloud.twin import Twin, TwinError, difference, merged
 from simulator.errors import MethodError
 from simulator.message import parse_properties
-from simulator.runtime import Runtime
-from simulator.twin import Twin, TwinError, difference, merged
+from simulator.mqtt import packets
+from simulator.runtime.runtime import Runtime
 from tests.simulator.conftest import bare, device_client, manifest, module, module_client, running, shared, soon
 
 CLIENT = "edge-device/a"
@@ -229,9 +229,9 @@ def test_what_edge_hub_would_not_take_as_reported_is_refused(patch, told):
 async def test_the_id_of_a_request_comes_back_as_it_went(request_id, tmp_path):
     async with running(manifest({}), tmp_path, "a") as runtime, bare(runtime, "a") as a:
         await a.subscribe("$iothub/twin/res/#")
-        a.write(mqtt.encode_publish(f"$iothub/twin/GET/?$rid={request_id}", b"", 1))
+        a.write(packets.encode_publish(f"$iothub/twin/GET/?$rid={request_id}", b"", 1))
         assert (await soon(a.read_publish())).topic == f"$iothub/twin/res/200/?$rid={request_id}"
-        a.write(mqtt.encode_publish(f"$iothub/twin/PATCH/properties/reported/?$rid={request_id}", b"{}", 2))
+        a.write(packets.encode_publish(f"$iothub/twin/PATCH/properties/reported/?$rid={request_id}", b"{}", 2))
         assert (await soon(a.read_publish())).topic == f"$iothub/twin/res/204/?$rid={request_id}&$version=2"
 
 
@@ -353,8 +353,8 @@ async def test_nobody_answers_a_method_for_another(tmp_path):
         call = asyncio.create_task(runtime.hub.invoke("a", "m", None))
         request = parse_properties((await soon(a.read_publish())).topic.rpartition("/")[2])["$rid"]
         for client, payload in ((b, b'"false"'), (a, b'"true"')):
-            client.write(mqtt.encode_publish(f"$iothub/methods/res/200/?$rid={request}", payload, client.next_id()))
-            assert isinstance(await soon(client.read()), mqtt.Puback)
+            client.write(packets.encode_publish(f"$iothub/methods/res/200/?$rid={request}", payload, client.next_id()))
+            assert isinstance(await soon(client.read()), packets.Puback)
         assert await soon(call) == (200, "true")
 
 
@@ -363,6 +363,6 @@ async def test_an_answer_that_is_no_json_fails_the_call(tmp_path):
         await a.subscribe("$iothub/methods/POST/#")
         call = asyncio.create_task(runtime.hub.invoke("a", "m", None))
         request = parse_properties((await soon(a.read_publish())).topic.rpartition("/")[2])["$rid"]
-        a.write(mqtt.encode_publish(f"$iothub/methods/res/200/?$rid={request}", b"{", a.next_id()))
+        a.write(packets.encode_publish(f"$iothub/methods/res/200/?$rid={request}", b"{", a.next_id()))
         with pytest.raises(MethodError, match="the answer is not JSON"):
             await soon(call)

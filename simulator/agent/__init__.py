@@ -1,0 +1,1 @@
+"""The edge agent: manifests, and the modules that they are about."""

@@ -1,0 +1,1 @@
+"""Engines that wear out, and leaf devices that send what they measure."""

@@ -1,0 +1,56 @@
+"""C-MAPSS text files and telemetry messages of engines."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from simulator.engines.regimes import SENSOR_DECIMALS, SENSORS, SETTING_DECIMALS
+from simulator.engines.wear import SUBSETS, Engine, engines
+from simulator.errors import SimulatorError
+
+DECIMALS = SETTING_DECIMALS + SENSOR_DECIMALS
+FIELDS = (
+    "CycleTime",
+    *(f"OperationalSetting{number}" for number in range(1, len(SETTING_DECIMALS) + 1)),
+    *(f"Sensor{number}" for number in range(1, SENSORS + 1)),
+)
+
+
+def telemetry(engine: Engine) -> Iterable[dict[str, float]]:
+    """The messages that an engine sends, one a cycle, with the field names of the tutorial."""
+    for cycle, row in enumerate(engine.rows.tolist(), start=1):
+        yield dict(zip(FIELDS, (cycle, *row), strict=True))
+
+
+def text(engine: Engine) -> str:
+    """An engine's lines of a C-MAPSS file: unit, cycle, 24 numbers, and NASA's two blanks at the end."""
+    lines = []
+    for cycle, row in enumerate(engine.rows.tolist(), start=1):
+        numbers = " ".join(f"{value:.{decimals}f}" for value, decimals in zip(row, DECIMALS, strict=True))
+        lines.append(f"{engine.unit} {cycle} {numbers}  \n")
+    return "".join(lines)
+
+
+def write_subset(
+    folder: Path, subset: str = "FD003", *, train: int | None = None, test: int | None = None, seed: int = 1
+) -> tuple[Path, Path, Path]:
+    """Write train_, test_ and RUL_ files of a subset, as many engines as NASA's unless told otherwise."""
+    if subset not in SUBSETS:
+        message = f"subset {subset!r} is not known; the subsets are {', '.join(SUBSETS)}"
+        raise SimulatorError(message)
+    folder.mkdir(parents=True, exist_ok=True)
+    train_file, test_file, rul_file = (folder / f"{kind}_{subset}.txt" for kind in ("train", "test", "RUL"))
+    train = SUBSETS[subset].train if train is None else train
+    test = SUBSETS[subset].test if test is None else test
+    with train_file.open("w", encoding="ascii", newline="\n") as file:
+        for engine in engines(subset, train, seed):
+            file.write(text(engine))
+    with (
+        test_file.open("w", encoding="ascii", newline="\n") as file,
+        rul_file.open("w", encoding="ascii", newline="\n") as truth,
+    ):
+        for engine in engines(subset, test, seed, truncated=True):
+            file.write(text(engine))
+            truth.write(f"{engine.remaining}  \n")
+    return train_file, test_file, rul_file

@@ -1,0 +1,1 @@
+"""The edge hub: sessions, store and forward, methods."""

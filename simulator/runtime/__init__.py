@@ -1,0 +1,1 @@
+"""One device: all rooms together, and what can be done to it while it runs."""

@@ -1,6 +1,7 @@
 """Holds the packages to the arrows of docs/architecture.md: training -> scoring <- modules."""
 
 import ast
+import graphlib
 import json
 import os
 import re
@@ -60,6 +61,13 @@ MAY_IMPORT = {
     },
 }
 
+PACKAGES = ("scoring", "modules", "training", "simulator", "demo", "turbofan")
+FLOORS = {
+    # From the ground up: the files beside the rooms, and then the rooms.
+    "simulator": (("",), ("engines", "mqtt", "routing"), ("agent", "cloud"), ("hub",), ("runtime",), ("cli",)),
+}
+MOST_FILES = 16
+
 
 def imported(package: str) -> dict[str, set[str]]:
     """By file, the top-level names that it imports."""
@@ -80,6 +88,52 @@ def test_a_package_imports_only_what_its_place_in_the_house_allows(package: str)
     for file, names in imported(package).items():
         foreign = names - MAY_IMPORT[package] - set(sys.stdlib_module_names)
         assert not foreign, f"{file} imports {sorted(foreign)}"
+
+
+def arrows(package: str) -> dict[str, set[str]]:
+    """By module, those of its package that it imports, also for types alone."""
+    paths = {
+        ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): path
+        for path in (ROOT / package).rglob("*.py")
+    }
+    found: dict[str, set[str]] = {}
+    for module, path in paths.items():
+        names: set[str] = set()
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Import):
+                names |= {alias.name for alias in node.names}
+            elif isinstance(node, ast.ImportFrom):
+                # `from a import b` may name a module or what stands in one.
+                wholes = {f"{node.module}.{alias.name}" for alias in node.names}
+                names |= wholes & paths.keys() or {f"{node.module}"}
+        found[module] = (names & paths.keys()) - {module}
+    return found
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_no_imports_go_round_in_a_circle(package: str) -> None:
+    graphlib.TopologicalSorter(arrows(package)).prepare()
+
+
+@pytest.mark.parametrize("package", FLOORS)
+def test_a_room_imports_only_from_floors_below(package: str) -> None:
+    def room(module: str) -> str:
+        return module.split(".")[1] if module.count(".") > 1 else ""
+
+    floor = {name: number for number, names in enumerate(FLOORS[package]) for name in names}
+    rooms = {path.name for path in (ROOT / package).iterdir() if (path / "__init__.py").exists()}
+    assert rooms | {""} == floor.keys()
+    for module, names in arrows(package).items():
+        # The package's own name, and its commands, stand outside.
+        if module not in {package, f"{package}.__main__"}:
+            above = {each for each in names if room(each) != room(module) and floor[room(each)] >= floor[room(module)]}
+            assert not above, f"{module} imports {sorted(above)}"
+
+
+@pytest.mark.parametrize("package", FLOORS)
+def test_a_room_has_no_more_files_than_one_can_look_over(package: str) -> None:
+    for folder in {path.parent for path in (ROOT / package).rglob("*.py")}:
+        assert len(list(folder.glob("*.py"))) <= MOST_FILES, folder
 
 
 @pytest.mark.parametrize("package", ["scoring", "modules"])

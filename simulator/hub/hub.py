@@ -32,7 +32,6 @@ from simulator.store import Done, Store
 
 logger = logging.getLogger(__name__)
 
-PORT = 8883
 TWIN_GET = "$iothub/twin/GET/"
 TWIN_REPORT = "$iothub/twin/PATCH/properties/reported/"
 METHOD_ANSWER = "$iothub/methods/res/"
@@ -119,7 +118,7 @@ class Hub:
         self._server = await asyncio.get_running_loop().create_server(
             lambda: Connection(self),
             address,
-            PORT,
+            packets.PORT,
             ssl=context,
             ssl_handshake_timeout=10,
             ssl_shutdown_timeout=5,
@@ -325,6 +324,11 @@ class Hub:
     def acknowledged(self, identity: Identity, packet_id: int) -> None:
         """A client has sent PUBACK."""
         self._outboxes[identity.client_id].acknowledged(packet_id)
+
+    def acknowledge_after(self, identity: Identity) -> float | None:
+        """For how many seconds a client waits for its PUBACK once its message is stored; None is for ever."""
+        withheld = self.disturbance.withholds(identity.module or identity.device)
+        return None if withheld else self.disturbance.delay
 
     def forget(self, name: str) -> None:
         """Drop a client's session and its connection: it has to subscribe again."""

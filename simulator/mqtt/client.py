@@ -9,7 +9,6 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from simulator.hub.hub import PORT
 from simulator.identity import Identity, token
 from simulator.mqtt import packets
 from simulator.mqtt.packets import Connack, Connect, Packet, Puback, Publish, Suback
@@ -43,7 +42,7 @@ class BareClient:
         """Connect TLS, and say nothing."""
         self._decoder = packets.Decoder(LARGEST_DELIVERY)
         self._packets.clear()
-        self._reader, self._writer = await asyncio.open_connection(self._address, PORT, ssl=self._context)
+        self._reader, self._writer = await asyncio.open_connection(self._address, packets.PORT, ssl=self._context)
 
     async def connect(self, *, clean: bool = False, keep_alive: int = 0, life: float = 3600) -> Connack:
         """Connect, and introduce itself with a fresh token."""

@@ -7,7 +7,7 @@ import logging
 import socket
 import struct
 from collections.abc import Callable
-from typing import TYPE_CHECKING, cast
+from typing import Protocol, cast
 from urllib.parse import parse_qs
 
 from simulator.errors import ProtocolError, VersionError
@@ -25,9 +25,6 @@ from simulator.mqtt.packets import (
     Will,
 )
 
-if TYPE_CHECKING:
-    from simulator.hub.hub import Hub
-
 logger = logging.getLogger(__name__)
 
 # As there: the time for a client to introduce itself, and the longest keep-alive time, which none at all stands for.
@@ -42,6 +39,50 @@ FIRST_CONTROL_ID = 0x8000
 LAST_CONTROL_ID = 0xFFFF
 
 
+class Broker(Protocol):
+    """What a connection asks of the hub.
+
+    Attributes:
+        connections: All that are open, or about to close; each adds itself and leaves.
+    """
+
+    connections: set[Connection]
+
+    @property
+    def running(self) -> bool:
+        """Whether clients can connect."""
+
+    def admit(self, packet: Connect) -> tuple[Identity, float]:
+        """Who a CONNECT is from, and for how many seconds it is good; raises TokenError."""
+
+    def attach(self, connection: Connection, identity: Identity, *, clean: bool) -> bool:
+        """Take a client that has been let in; whether it has a session to come back to."""
+
+    def detached(self, connection: Connection) -> None:
+        """Hear that a connection is of no more use to its client."""
+
+    def bequeathed(self, connection: Connection, identity: Identity, will: Will) -> None:
+        """Hear of the will of a client that has gone without a goodbye."""
+
+    def resume(self, identity: Identity) -> None:
+        """Send a client what waits for it."""
+
+    def acknowledged(self, identity: Identity, packet_id: int) -> None:
+        """Hear that a client has sent PUBACK."""
+
+    def acknowledge_after(self, identity: Identity) -> float | None:
+        """For how many seconds a client waits for its PUBACK once its message is stored; None is for ever."""
+
+    def subscribe(self, connection: Connection, identity: Identity, packet: Subscribe) -> None:
+        """Take filters, and answer."""
+
+    def unsubscribe(self, connection: Connection, identity: Identity, packet: Unsubscribe) -> None:
+        """Forget filters, and answer."""
+
+    def published(self, connection: Connection, identity: Identity, packet: Publish) -> None:
+        """Take what a client has published, and call `stored` once it is on disk."""
+
+
 class Connection(asyncio.Protocol):
     """Takes packets from one client and hands them to the hub.
 
@@ -50,7 +91,7 @@ class Connection(asyncio.Protocol):
         model: the id of the plug and play model that it says it follows, "" for none.
     """
 
-    def __init__(self, hub: Hub) -> None:
+    def __init__(self, hub: Broker) -> None:
         self.hub = hub
         self.identity: Identity | None = None
         self.model = ""
@@ -163,18 +204,14 @@ class Connection(asyncio.Protocol):
 
     def stored(self, packet_id: int) -> None:
         """Acknowledge a message, once it has been stored."""
-        disturbance = self.hub.disturbance
         self._unstored -= 1
         if self._transport is not None and self._unstored == MOST_UNSTORED // 2:
             self._transport.resume_reading()
-        if (
-            not packet_id
-            or self.identity is None
-            or disturbance.withholds(self.identity.module or self.identity.device)
-        ):
+        seconds = self.hub.acknowledge_after(self.identity) if packet_id and self.identity is not None else None
+        if seconds is None:
             return
-        if disturbance.delay:
-            self._loop.call_later(disturbance.delay, self.send, packets.encode_puback(packet_id))
+        if seconds:
+            self._loop.call_later(seconds, self.send, packets.encode_puback(packet_id))
         else:
             self.send(packets.encode_puback(packet_id))
 

@@ -15,6 +15,8 @@ from simulator.errors import ProtocolError, VersionError
 LARGEST_PACKET = 262_144
 
 LONGEST_STRING = 65_535
+# With TLS.
+PORT = 8883
 
 CONNECT, CONNACK, PUBLISH, PUBACK = 1, 2, 3, 4
 SUBSCRIBE, SUBACK, UNSUBSCRIBE, UNSUBACK = 8, 9, 10, 11

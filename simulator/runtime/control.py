@@ -9,16 +9,18 @@ import os
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 import aiohttp
 from aiohttp import web
 
+from simulator.agent.agent import Agent
+from simulator.cloud.upstream import Upstream
 from simulator.errors import MethodError, SimulatorError
+from simulator.hub.hub import Hub
+from simulator.identity import Identity
 from simulator.private import keep_private
-
-if TYPE_CHECKING:
-    from simulator.runtime.runtime import Runtime
+from simulator.runtime.faults import Faults
 
 logger = logging.getLogger(__name__)
 
@@ -26,10 +28,38 @@ FILE = "runtime.json"
 # Larger than a twin or a method's payload.
 LARGEST_REQUEST = 1_048_576
 
-Command = Callable[["Runtime", dict[str, Any]], Awaitable[Any]]
+
+class Device(Protocol):
+    """What commands need of a runtime; see there."""
+
+    home: Path
+    address: str
+    hub: Hub
+    upstream: Upstream
+    agent: Agent
+    faults: Faults
+
+    @property
+    def trust_bundle(self) -> Path:
+        """The file with the certificate that clients trust."""
+
+    def listeners(self, name: str) -> dict[str, str]:
+        """Where a module is told to listen."""
+
+    def add_module(self, name: str) -> Identity:
+        """Register a module that the manifest does not have."""
+
+    def add_device(self, name: str, key: str | None = None) -> str:
+        """Register a leaf device; return its connection string."""
+
+    def debug_environment(self, name: str) -> dict[str, str]:
+        """The variables for a module under a debugger."""
 
 
-async def status(runtime: Runtime, _arguments: dict[str, Any]) -> dict[str, Any]:
+Command = Callable[[Device, dict[str, Any]], Awaitable[Any]]
+
+
+async def status(runtime: Device, _arguments: dict[str, Any]) -> dict[str, Any]:
     """How everything is."""
     return {
         "address": runtime.address,
@@ -51,7 +81,7 @@ async def status(runtime: Runtime, _arguments: dict[str, Any]) -> dict[str, Any]
     }
 
 
-async def module(runtime: Runtime, arguments: dict[str, Any]) -> None:
+async def module(runtime: Device, arguments: dict[str, Any]) -> None:
     """Start, stop or kill a module."""
     one = runtime.agent[arguments["name"]]
     match arguments["action"]:
@@ -66,7 +96,7 @@ async def module(runtime: Runtime, arguments: dict[str, Any]) -> None:
             raise SimulatorError(message)
 
 
-async def fault(runtime: Runtime, arguments: dict[str, Any]) -> None:
+async def fault(runtime: Device, arguments: dict[str, Any]) -> None:
     """Do what one of the methods of Faults does."""
     name = arguments["name"].replace("-", "_")
     act = None if name.startswith("_") else getattr(runtime.faults, name, None)
@@ -78,7 +108,7 @@ async def fault(runtime: Runtime, arguments: dict[str, Any]) -> None:
         await result
 
 
-async def twin(runtime: Runtime, arguments: dict[str, Any]) -> dict[str, Any]:
+async def twin(runtime: Device, arguments: dict[str, Any]) -> dict[str, Any]:
     """Return a twin, after a patch of its desired properties if there is one."""
     client = runtime.hub.outbox(arguments["client"]).identity.client_id
     if "desired" in arguments:
@@ -86,7 +116,7 @@ async def twin(runtime: Runtime, arguments: dict[str, Any]) -> dict[str, Any]:
     return runtime.upstream.twin(client).document()
 
 
-async def method(runtime: Runtime, arguments: dict[str, Any]) -> dict[str, Any]:
+async def method(runtime: Device, arguments: dict[str, Any]) -> dict[str, Any]:
     """Call a direct method."""
     result = await runtime.hub.invoke(
         arguments["client"],
@@ -98,12 +128,12 @@ async def method(runtime: Runtime, arguments: dict[str, Any]) -> dict[str, Any]:
     return result._asdict()
 
 
-async def device(runtime: Runtime, arguments: dict[str, Any]) -> dict[str, str]:
+async def device(runtime: Device, arguments: dict[str, Any]) -> dict[str, str]:
     """Register a leaf device."""
     return {"connection_string": runtime.add_device(arguments["name"], arguments.get("key"))}
 
 
-async def debug(runtime: Runtime, arguments: dict[str, Any]) -> dict[str, str]:
+async def debug(runtime: Device, arguments: dict[str, Any]) -> dict[str, str]:
     """The variables for a module under a debugger."""
     runtime.add_module(arguments["name"])
     return runtime.debug_environment(arguments["name"])
@@ -123,7 +153,7 @@ COMMANDS: dict[str, Command] = {
 class ControlServer:
     """Takes commands for a runtime on a unix socket, and names it in the runtime's home."""
 
-    def __init__(self, runtime: Runtime) -> None:
+    def __init__(self, runtime: Device) -> None:
         self._runtime = runtime
         self._file = runtime.home / FILE
         self._runner: web.AppRunner | None = None

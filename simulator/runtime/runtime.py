@@ -22,11 +22,12 @@ from simulator.agent.agent import BACKOFF, Agent, Module
 from simulator.agent.containers import Containers
 from simulator.cloud.upstream import Upstream
 from simulator.errors import AddressError, SimulatorError
-from simulator.hub.hub import PORT, EdgeDevice, Hub
+from simulator.hub.hub import EdgeDevice, Hub
 from simulator.hub.injection import InjectionServer
 from simulator.hub.method_server import MethodServer
 from simulator.hub.outbox import EDGE_HUB, Terms
 from simulator.identity import Identity
+from simulator.mqtt.packets import PORT
 from simulator.routing.routes import Router
 from simulator.runtime.certificates import Authority
 from simulator.runtime.control import ControlServer

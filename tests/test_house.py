@@ -105,7 +105,7 @@ def arrows(package: str) -> dict[str, set[str]]:
             elif isinstance(node, ast.ImportFrom):
                 # `from a import b` may name a module or what stands in one.
                 wholes = {f"{node.module}.{alias.name}" for alias in node.names}
-                names |= wholes & paths.keys() or {f"{node.module}"}
+                names |= {whole if whole in paths else f"{node.module}" for whole in wholes}
         found[module] = (names & paths.keys()) - {module}
     return found
 

@@ -21,7 +21,7 @@ import psutil
 from benchmarks.telemetry import write_telemetry
 from demo.deployment import deployment
 from simulator.hub.outbox import Terms
-from simulator.runtime.runtime import Runtime
+from simulator.runtime import Runtime
 
 ENGINES = 40
 CYCLES = 50

@@ -19,7 +19,7 @@ import psutil
 
 from benchmarks.telemetry import write_telemetry
 from demo.deployment import deployment
-from simulator.runtime.runtime import Runtime
+from simulator.runtime import Runtime
 
 ENGINES = 1_000
 # A history takes its full window from its first message on.

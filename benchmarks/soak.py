@@ -25,7 +25,7 @@ import psutil
 
 from benchmarks.telemetry import write_telemetry
 from demo.deployment import deployment
-from simulator.runtime.runtime import Runtime
+from simulator.runtime import Runtime
 
 ENGINES = 100
 CYCLES = 200

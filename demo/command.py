@@ -25,7 +25,7 @@ from scoring.version import add_version
 from simulator import shipped
 from simulator.engines.wear import SUBSETS
 from simulator.errors import SimulatorError
-from simulator.runtime.runtime import Runtime
+from simulator.runtime import Runtime
 from training.dataset import default_directory
 from training.errors import TrainingError
 from training.labels import Classes

@@ -14,7 +14,7 @@ from scoring.prediction import Prediction
 from scoring.telemetry import Telemetry
 from simulator.cloud.upstream import Received
 from simulator.engines.wear import engines as simulated
-from simulator.runtime.runtime import Runtime
+from simulator.runtime import Runtime
 from tests.onnx_models import tiny_model
 
 RETRY_SECONDS = 0.1

@@ -14,7 +14,7 @@ from scoring.__main__ import main as scoring
 from scoring.model import Model
 from scoring.service.app import Service
 from scoring.service.process import served
-from simulator.runtime.runtime import Runtime
+from simulator.runtime import Runtime
 from tests.deployment import answered
 
 ROOT = Path(__file__).parent.parent

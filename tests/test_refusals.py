@@ -7,7 +7,7 @@ import pytest
 
 from modules.edge.journal import Journal, Settlement
 from modules.edge.message import OutputMessage
-from simulator.runtime.runtime import Runtime
+from simulator.runtime import Runtime
 from tests.deployment import Deployment, answered, by_output
 
 CLASSIFIER = "rulclassifier"

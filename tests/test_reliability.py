@@ -17,7 +17,7 @@ import pytest
 
 from simulator.cloud.upstream import Received
 from simulator.hub.outbox import Terms
-from simulator.runtime.runtime import Runtime
+from simulator.runtime import Runtime
 from tests.deployment import Deployment, answered, by_output
 
 ROUNDS = int(os.environ.get("FAULT_ROUNDS", "1"))

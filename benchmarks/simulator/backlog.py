@@ -14,7 +14,7 @@ from pathlib import Path
 import psutil
 
 from benchmarks.simulator import clients
-from simulator.runtime.runtime import Runtime
+from simulator.runtime import Runtime
 
 
 def rss() -> float:

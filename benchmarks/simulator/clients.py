@@ -13,7 +13,7 @@ from typing import Any
 from simulator.identity import Identity
 from simulator.mqtt.client import BareClient
 from simulator.mqtt.packets import Puback, Publish
-from simulator.runtime.runtime import Runtime
+from simulator.runtime import Runtime
 
 EXAMPLE = Path(__file__).parents[2] / "examples/ten_line_manifest.json"
 # As long as a telemetry message.

@@ -17,7 +17,7 @@ from statistics import quantiles
 import psutil
 
 from benchmarks.simulator import clients
-from simulator.runtime.runtime import Runtime
+from simulator.runtime import Runtime
 
 
 async def measure(seconds: int) -> None:

@@ -18,7 +18,7 @@ import time
 from pathlib import Path
 
 from benchmarks.simulator import clients
-from simulator.runtime.runtime import Runtime
+from simulator.runtime import Runtime
 
 
 async def sdk(count: int) -> None:

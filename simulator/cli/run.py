@@ -16,7 +16,7 @@ from simulator.agent import manifest, template
 from simulator.agent.agent import BACKOFF
 from simulator.agent.containers import find_program
 from simulator.cli.home import add_home
-from simulator.runtime.runtime import Runtime
+from simulator.runtime import Runtime
 
 logger = logging.getLogger(__name__)
 

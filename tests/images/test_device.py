@@ -16,7 +16,7 @@ from scoring.model import Model
 from scoring.telemetry import Telemetry
 from simulator.agent.containers import find_program
 from simulator.engines.cmapss import write_subset
-from simulator.runtime.runtime import Runtime
+from simulator.runtime import Runtime
 from tests.deployment import answered, by_output
 from tests.images.conftest import REGISTRY, ROOT, Image
 

@@ -14,7 +14,7 @@ import pytest
 from demo.deployment import deployment
 from scoring.cmapss import Trajectories, read_trajectories
 from simulator.engines.cmapss import write_subset
-from simulator.runtime.runtime import Runtime
+from simulator.runtime import Runtime
 from tests.deployment import answered, by_output
 from tests.images.conftest import ROOT, STRICT, Image
 

@@ -12,7 +12,7 @@ import pytest
 from azure.iot.device.aio import IoTHubDeviceClient, IoTHubModuleClient
 
 from simulator.mqtt.client import BareClient
-from simulator.runtime.runtime import Runtime
+from simulator.runtime import Runtime
 
 ROOT = Path(__file__).parents[2]
 # Tests end long before; a hang is reported rather than waited for.

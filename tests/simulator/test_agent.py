@@ -8,7 +8,7 @@ import psutil
 import pytest
 
 from simulator.errors import ManifestError, SimulatorError
-from simulator.runtime.runtime import Runtime
+from simulator.runtime import Runtime
 from tests.simulator.conftest import A_TO_B, ROOT, manifest, module, module_client, script, soon
 
 ECHO = ["python3", str(Path(__file__).with_name("echo_module.py"))]

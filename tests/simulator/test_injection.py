@@ -10,7 +10,7 @@ import pytest
 from azure.iot.device.aio import IoTHubModuleClient
 
 from simulator.errors import SimulatorError
-from simulator.runtime.runtime import Runtime
+from simulator.runtime import Runtime
 from tests.simulator.conftest import bare, manifest, module, receive, running, soon
 
 JSON = {"Content-Type": "application/json"}

@@ -13,7 +13,7 @@ from simulator.cloud.twin import Twin, TwinError, difference, merged
 from simulator.errors import MethodError
 from simulator.message import parse_properties
 from simulator.mqtt import packets
-from simulator.runtime.runtime import Runtime
+from simulator.runtime import Runtime
 from tests.simulator.conftest import bare, device_client, manifest, module, module_client, running, shared, soon
 
 CLIENT = "edge-device/a"

@@ -233,7 +233,7 @@ async def test_the_will_of_who_goes_without_a_goodbye_is_a_message_of_its_own(tm
         await soon(runtime.hub.disconnected("a"))
         await connect_with_will(client, None)
         await soon(client.send(b"still served"))
-        assert [each.body for each in runtime.upstream.messages()] == [b"I am gone", b"still served"]
+        assert [each.body for each in await soon(runtime.upstream.wait_for(2))] == [b"I am gone", b"still served"]
     assert "its will is for 'devices/other/messages/events/', where it may not send" in caplog.text
 
 

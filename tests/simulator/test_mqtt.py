@@ -11,14 +11,20 @@ from hypothesis import strategies as st
 
 from simulator.errors import ProtocolError
 from simulator.mqtt import packets
-from simulator.mqtt.packets import Connack, Connect, Decoder, Disconnect, Ping, Puback, Publish, Subscribe
+from simulator.mqtt.packets import Connack, Connect, Decoder, Disconnect, Ping, Puback, Publish, Subscribe, Will
 from tests.simulator.conftest import A_TO_B, bare, manifest, running, soon
 
 TEXT = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=40)
 IDS = st.integers(1, 65535)
 PACKETS = st.one_of(
     st.builds(
-        Connect, TEXT, st.booleans(), st.integers(0, 65535), st.none() | TEXT, st.none() | st.binary(max_size=99)
+        Connect,
+        TEXT,
+        st.booleans(),
+        st.integers(0, 65535),
+        st.none() | TEXT,
+        st.none() | st.binary(max_size=99),
+        st.none() | st.builds(Will, TEXT, st.binary(max_size=99), st.booleans()),
     ),
     st.builds(Publish, TEXT, st.binary(max_size=400), st.just(1), IDS, st.booleans(), st.just(False)),
     st.builds(Publish, TEXT, st.binary(max_size=400), st.just(0), st.just(0), st.just(False), st.just(False)),

@@ -272,7 +272,8 @@ def test_every_command_has_an_example_and_tells_its_options_and_defaults():
 
 
 def test_without_what_it_needs_it_says_how_to_bring_it(monkeypatch, capsys):
-    monkeypatch.delitem(sys.modules, "simulator.cli.main", raising=False)
+    for name in [each for each in sys.modules if each.startswith("simulator.cli")]:
+        monkeypatch.delitem(sys.modules, name)
     monkeypatch.delitem(sys.modules, "simulator.agent.template", raising=False)
     monkeypatch.delattr("simulator.agent.template", raising=False)
     monkeypatch.setitem(sys.modules, "dotenv", None)

@@ -97,7 +97,7 @@ async def test_the_connection_string_is_printed_and_stays_the_same(tmp_path):
         _, first, _ = await harness("--home", tmp_path, "--print")
         _, again, _ = await harness("--home", tmp_path, "--print")
         assert first == again
-        assert first.startswith("HostName=simulated-hub.azure-leaf_devices.net;DeviceId=Client_001;SharedAccessKey=")
+        assert first.startswith("HostName=simulated-hub.azure-devices.net;DeviceId=Client_001;SharedAccessKey=")
         assert first.endswith(f";GatewayHostName={runtime.address}\n")
 
 

@@ -121,7 +121,7 @@ async def test_no_keep_alive_time_is_longer_than_the_hubs(keep_alive, tmp_path, 
         await client.connect(keep_alive=keep_alive)
         with pytest.raises(ConnectionResetError):
             await soon(client.read())
-        assert "edge-device/a is disconnected: nothing heard for 1 s" in caplog.text
+        assert "edge-device/a is disconnected: nothing heard for" in caplog.text
 
 
 async def test_a_client_that_pings_stays(tmp_path):

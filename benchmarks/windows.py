@@ -10,8 +10,8 @@ from pathlib import Path
 
 import numpy as np
 
-from training.augmentation import torn_copies
-from training.dataset import default_directory, load_test
+from training.data.dataset import default_directory, load_test
+from training.fitting.tearing import torn_copies
 
 SUBSETS = ("FD001", "FD002", "FD003", "FD004")
 OF_EACH, TORN, WITH_HOLES = 900, 600, 400

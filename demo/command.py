@@ -26,9 +26,9 @@ from simulator import shipped
 from simulator.engines.wear import SUBSETS
 from simulator.errors import SimulatorError
 from simulator.runtime import Runtime
-from training.dataset import default_directory
+from training.data.dataset import default_directory
+from training.data.labels import Classes
 from training.errors import TrainingError
-from training.labels import Classes
 
 # Long enough for a module's restart or a lost connection's return; silence beyond that is a loss.
 SILENCE_SECONDS = 90.0

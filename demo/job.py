@@ -13,8 +13,8 @@ from demo.errors import DemoError
 from scoring.cmapss import Trajectories, find, write_trajectories
 from scoring.modelfile import read_signature
 from scoring.telemetry import FIELDS
-from training.dataset import Dataset, load_test
-from training.labels import Classes
+from training.data.dataset import Dataset, load_test
+from training.data.labels import Classes
 
 
 @dataclass(frozen=True)

@@ -12,8 +12,8 @@ import numpy as np
 from sklearn.metrics import accuracy_score, f1_score
 
 from simulator.cloud.upstream import Received, received
-from training.dataset import Dataset
-from training.labels import Classes
+from training.data.dataset import Dataset
+from training.data.labels import Classes
 
 PREFIX = "Client_"
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from scoring.model import Model
-from training.dataset import default_directory, load_test
+from training.data.dataset import default_directory, load_test
 
 ROUNDS = {1: 400, 64: 40}
 REPEATED = 5

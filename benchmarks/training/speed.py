@@ -15,8 +15,8 @@ import numpy as np
 
 from scoring.explain import explain
 from scoring.model import Model
-from training.dataset import default_directory, joined, load_test, load_training
-from training.features import WindowFeatures
+from training.data.dataset import default_directory, joined, load_test, load_training
+from training.estimators.features import WindowFeatures
 
 CALLS = 2_000
 SUBSETS = ("FD001", "FD002", "FD003", "FD004")

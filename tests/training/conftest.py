@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 
 from scoring.cmapss import Trajectories, write_rul, write_trajectories
-from training.dataset import load_test, load_training
-from training.fitting import fit
-from training.recipe import Recipe
-from training.shipping import shipped_model
+from training.data.dataset import load_test, load_training
+from training.estimators.recipe import Recipe
+from training.fitting.fit import fit
+from training.release.fleet import shipped_model
 
 ROOT = Path(__file__).parents[2]
 QUICK = Recipe(

@@ -5,9 +5,9 @@ from collections.abc import Collection
 import numpy as np
 
 from scoring.model import Model
-from training.augmentation import torn_copies
-from training.export import predict_by_graph
-from training.proof import changed_files
+from training.export.model_file import predict_by_graph
+from training.export.proof import changed_files
+from training.fitting.tearing import torn_copies
 
 
 def effects(content: bytes, changes: Collection[tuple[str, float]], windows: np.ndarray) -> dict[str, float]:

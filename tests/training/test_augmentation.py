@@ -3,10 +3,10 @@
 import numpy as np
 
 from tests.training.conftest import wearing_engines
-from training.augmentation import SHARE, torn_copies
-from training.experts import Experts
-from training.features import WindowFeatures
-from training.windows import windows
+from training.data.windows import windows
+from training.estimators.experts import Experts
+from training.estimators.features import WindowFeatures
+from training.fitting.tearing import SHARE, torn_copies
 
 
 def test_every_copy_is_torn_and_keeps_its_newest_message():

@@ -10,8 +10,8 @@ import pytest
 from scoring.classifier import Classifier
 from scoring.model import Model
 from scoring.telemetry import Sender
-from training.boosters import register
 from training.errors import ExportError
+from training.graph.boosters import register
 
 ROOT = Path(__file__).parents[2]
 PYTHON = ROOT / "out/boosting/bin/python"

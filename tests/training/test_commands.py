@@ -10,9 +10,9 @@ import pytest
 from scoring.cmapss import Trajectories
 from scoring.model import Model
 from training.__main__ import main
-from training.dataset import Dataset
-from training.doubts import doubts
-from training.labels import Classes
+from training.data.dataset import Dataset
+from training.data.doubts import doubts
+from training.data.labels import Classes
 
 
 @pytest.fixture(scope="module")

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from tests.training.conftest import wearing_engines
-from training.dataset import Dataset
-from training.decision import Costs, alert_threshold, alerts, cheapest, rules
-from training.labels import remaining_useful_life
+from training.data.dataset import Dataset
+from training.data.labels import remaining_useful_life
+from training.evaluation.alerts import Costs, alert_threshold, alerts, cheapest, rules
 
 
 @pytest.fixture

@@ -28,8 +28,8 @@ from scoring.model import Model
 from scoring.telemetry import Sender
 from training.__main__ import main
 from training.errors import ExportError
-from training.estimator import export_estimator, read_rows
-from training.estimator_rows import made_up
+from training.export.estimator import export_estimator, read_rows
+from training.export.made_up_rows import made_up
 
 IRIS = load_iris()
 CANCER = load_breast_cancer()

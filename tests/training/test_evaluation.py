@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 
 from tests.training.conftest import wearing_engines
-from training.bootstrap import engine_intervals
-from training.calibration import sharpened, sharpness
-from training.dataset import Dataset
-from training.evaluation import calibration_error, evaluate, nasa_score
-from training.intervals import Intervals
-from training.labels import Classes, remaining_useful_life
+from training.data.dataset import Dataset
+from training.data.labels import Classes, remaining_useful_life
+from training.estimators.calibration import sharpened, sharpness
+from training.estimators.intervals import Intervals
+from training.evaluation.bootstrap import engine_intervals
+from training.evaluation.figures import calibration_error, evaluate, nasa_score
 
 TWO = Classes(("soon", "later"), (1.0,))
 

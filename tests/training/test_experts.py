@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from scoring.model import Model
-from training.experts import Experts
-from training.export import export, predict_by_graph
+from training.estimators.experts import Experts
+from training.export.model_file import export, predict_by_graph
 
 
 @pytest.mark.parametrize(

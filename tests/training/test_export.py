@@ -9,12 +9,12 @@ import pytest
 from scoring.model import Model
 from tests.training.conftest import QUICK, wearing_engines
 from tests.training.effects import effects
-from training.dataset import Dataset
+from training.data.dataset import Dataset
+from training.data.labels import Classes, remaining_useful_life
 from training.errors import DataError, ExportError
-from training.export import GOLDEN_TOLERANCE, export, predict, predict_by_graph, verify
-from training.fitting import fit
-from training.labels import Classes, remaining_useful_life
-from training.proof import prove
+from training.export.model_file import GOLDEN_TOLERANCE, export, predict, predict_by_graph, verify
+from training.export.proof import prove
+from training.fitting.fit import fit
 
 
 @pytest.fixture(scope="module")

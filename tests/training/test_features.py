@@ -8,10 +8,10 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 
 from tests.training.conftest import wearing_engines
-from training.features import STEPS, WindowFeatures, filter_bank
-from training.features_graph import FeaturesGraph
-from training.nodes import Nodes, Tensor
-from training.windows import windows
+from training.data.windows import windows
+from training.estimators.features import STEPS, WindowFeatures, filter_bank
+from training.graph.features import FeaturesGraph
+from training.graph.nodes import Nodes, Tensor
 
 W = 50
 

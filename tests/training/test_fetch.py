@@ -13,8 +13,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from training.data.fetch import SHA256, fetch
 from training.errors import FetchError
-from training.fetch import SHA256, fetch
 
 TEXTS = {f"{kind}_FD00{n}.txt": f"{kind} {n}\n".encode() * 5000 for kind in ("train", "RUL") for n in (1, 2)}
 SUMS = {name: hashlib.sha256(text).hexdigest() for name, text in TEXTS.items()}
@@ -169,7 +169,7 @@ def test_a_zip_with_a_password_is_refused(server, tmp_path):
 
 
 def test_a_server_that_sends_without_end_is_left(server, tmp_path, monkeypatch):
-    monkeypatch.setattr("training.fetch._LARGEST_DOWNLOAD", 10_000)
+    monkeypatch.setattr("training.data.fetch._LARGEST_DOWNLOAD", 10_000)
     with pytest.raises(FetchError, match="which is not C-MAPSS"):
         bring(tmp_path, server.url)
     assert list(tmp_path.iterdir()) == []

@@ -7,8 +7,8 @@ import pytest
 
 from scoring.model import Model
 from scoring.signature import DRIFT_KEY
-from training.card import card, overview
-from training.export import metadata
+from training.export.model_file import metadata
+from training.release.card import card, overview
 
 MODELS = Path(__file__).parents[2] / "models"
 NAMES = ["fd001", "fd002", "fd003", "fd004", "fleet"]

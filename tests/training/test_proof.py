@@ -10,10 +10,10 @@ from onnx import numpy_helper
 from scoring.model import Model
 from tests.training.effects import effects
 from tests.training.test_models import MODELS, NAMES
-from training.dataset import load_test
-from training.export import GOLDEN_TOLERANCE, export, predict_by_graph
-from training.proof import prove
-from training.shipping import FLEET, SUBSETS
+from training.data.dataset import load_test
+from training.export.model_file import GOLDEN_TOLERANCE, export, predict_by_graph
+from training.export.proof import prove
+from training.release.fleet import FLEET, SUBSETS
 
 WITHOUT_EFFECT = {
     "youngest": "cycles are whole numbers from 1 up, and 1.3 is rounded to 1",
@@ -114,7 +114,7 @@ def test_weights_that_have_decayed_to_next_to_nothing_change_no_answer(
 ) -> None:
     windows = small_test.windows()
     content = export("tiny", small_fitted, small_training, {})
-    monkeypatch.setattr("training.networks_graph.DECAYED", 0.0)
+    monkeypatch.setattr("training.graph.networks.DECAYED", 0.0)
     kept = export("tiny", small_fitted, small_training, {})
     for found, expected in zip(*(predict_by_graph(Model(each), windows) for each in (content, kept)), strict=True):
         np.testing.assert_array_equal(found, expected)

@@ -3,7 +3,7 @@ import json
 import pytest
 
 from training.errors import DataError
-from training.registry import register, versions
+from training.release.registry import register, versions
 
 
 def test_each_new_model_is_the_next_version_with_what_it_reached(tmp_path) -> None:

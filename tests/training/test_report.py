@@ -10,12 +10,12 @@ import pytest
 from scoring.model import Model
 from scoring.signature import DRIFT_KEY, Field
 from tests.training.conftest import QUICK
-from training.card import card, overview
-from training.comparison import side_by_side
-from training.export import metadata
-from training.fitting import fit
-from training.report import report
-from training.shipping import shipped_model
+from training.export.model_file import metadata
+from training.fitting.fit import fit
+from training.release.card import card, overview
+from training.release.fleet import shipped_model
+from training.report.page import report
+from training.report.two_data_sets import side_by_side
 
 
 @pytest.fixture(scope="module")

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from scoring.model import Model
-from training.export import predict_by_graph
-from training.robustness import _disturbances, by_messages_seen, changes_of_macro_f1, from_the_first_message_on
-from training.task import CMAPSS
+from training.data.task import CMAPSS
+from training.export.model_file import predict_by_graph
+from training.report.robustness import _disturbances, by_messages_seen, changes_of_macro_f1, from_the_first_message_on
 
 
 @pytest.fixture(scope="module")
@@ -54,7 +54,7 @@ def test_young_machines_have_seen_as_many_messages_as_is_said(monkeypatch, small
         seen.append(np.count_nonzero(~np.isnan(windows).all(axis=2), axis=1))
         return np.full((len(windows), 4), 0.25, dtype=np.float32), np.zeros((len(windows), 3), dtype=np.float32)
 
-    monkeypatch.setattr("training.robustness.predict_by_graph", predict)
+    monkeypatch.setattr("training.report.robustness.predict_by_graph", predict)
     task = dataclasses.replace(small_test.task, window=length)
     data = dataclasses.replace(small_test, task=task)
     model = SimpleNamespace(

@@ -4,10 +4,10 @@ import dataclasses
 
 import pytest
 
-import training.search
+import training.fitting.search
 from tests.training.conftest import QUICK
-from training.search import recipes, search
-from training.task import CMAPSS
+from training.data.task import CMAPSS
+from training.fitting.search import recipes, search
 
 
 @pytest.fixture
@@ -18,8 +18,8 @@ def two_candidates(monkeypatch):
             "network": dataclasses.replace(QUICK, networks=1, boosted=0),
         }
 
-    monkeypatch.setattr(training.search, "recipes", recipes)
-    monkeypatch.setattr(training.search, "baselines", lambda task: {})
+    monkeypatch.setattr(training.fitting.search, "recipes", recipes)
+    monkeypatch.setattr(training.fitting.search, "baselines", lambda task: {})
 
 
 @pytest.mark.usefixtures("two_candidates")
@@ -48,7 +48,7 @@ def test_an_interrupted_search_goes_on_where_it_was(small_training, tmp_path):
 
 def test_every_candidate_can_be_made(small_training):
     task = small_training.task
-    found = [*recipes(task), *training.search.baselines(task)]
+    found = [*recipes(task), *training.fitting.search.baselines(task)]
     assert len(found) == len(set(found)) >= 15
     for recipe in recipes(task).values():
         recipe.pipeline(task.window)
@@ -68,8 +68,8 @@ def test_candidates_fit_the_window_and_differ(window):
 def test_the_table_is_sorted_with_the_best_on_top_and_how_to_fit_it(small_training, tmp_path, monkeypatch):
     # Of one round of trees nobody can learn as much as of twenty.
     good, bad = (dataclasses.replace(QUICK, networks=0, classifier_rounds=rounds) for rounds in (20, 1))
-    monkeypatch.setattr(training.search, "recipes", lambda task: {"bad": bad, "good": good})
-    monkeypatch.setattr(training.search, "baselines", lambda task: {"other": good.pipeline_for_whole_windows()})
+    monkeypatch.setattr(training.fitting.search, "recipes", lambda task: {"bad": bad, "good": good})
+    monkeypatch.setattr(training.fitting.search, "baselines", lambda task: {"other": good.pipeline_for_whole_windows()})
     table = search(small_training, tmp_path, lambda *_: None, jobs=1).splitlines()
     losses = [float(line.split("|")[4]) for line in table if line.startswith("| ") and "log loss" not in line]
     assert losses == sorted(losses)

@@ -8,9 +8,9 @@ import pytest
 
 from scoring.model import Model
 from training.__main__ import main
+from training.data.csv_table import load_table
+from training.data.task import read_task
 from training.errors import DataError, LabelError, TaskError
-from training.table import load_table
-from training.task import read_task
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 PUMPS = EXAMPLES / "pumps.toml"

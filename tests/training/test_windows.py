@@ -6,9 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.training.conftest import wearing_engines
+from training.data.labels import Classes, remaining_useful_life
+from training.data.windows import windows
 from training.errors import DataError, LabelError
-from training.labels import Classes, remaining_useful_life
-from training.windows import windows
 
 LENGTHS = st.lists(st.integers(1, 12), min_size=1, max_size=4)
 

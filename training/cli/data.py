@@ -6,11 +6,11 @@ import argparse
 from dataclasses import replace
 from pathlib import Path
 
-from training.dataset import Dataset, default_directory, load_test, load_training
+from training.data.csv_table import load_table
+from training.data.dataset import Dataset, default_directory, load_test, load_training
+from training.data.labels import Classes
+from training.data.task import CMAPSS, Task, read_task
 from training.errors import DataError
-from training.labels import Classes
-from training.table import load_table
-from training.task import CMAPSS, Task, read_task
 
 
 def add_data(parser: argparse.ArgumentParser) -> None:

@@ -11,9 +11,9 @@ from scoring.model import Model
 from training.cli import data as engines
 from training.cli.data import add_data
 from training.cli.figures import table
-from training.evaluation import evaluate
-from training.export import predict_by_graph
-from training.labels import Classes
+from training.data.labels import Classes
+from training.evaluation.figures import evaluate
+from training.export.model_file import predict_by_graph
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 
 from scoring.console import note, say
-from training.estimator import export_estimator, fields_of, load_estimator, read_rows
+from training.export.estimator import export_estimator, fields_of, load_estimator, read_rows
 from training.output import require_place, write_whole
 
 

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 
 from scoring.console import note, say
-from training.fetch import URL, fetch
+from training.data.fetch import URL, fetch
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:

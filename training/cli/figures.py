@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from training.evaluation import Figures
-from training.task import Words
+from training.data.task import Words
+from training.evaluation.figures import Figures
 
 
 def table(figures: dict[str, Figures], words: Words) -> str:

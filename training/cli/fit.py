@@ -13,18 +13,18 @@ from scoring.model import Model
 from training.cli import data as engines
 from training.cli.data import add_data
 from training.cli.figures import table
-from training.dataset import Dataset
-from training.doubts import doubts
+from training.data.dataset import Dataset
+from training.data.doubts import doubts
+from training.data.task import Task
 from training.errors import DataError, OutputError, TrainingError
-from training.evaluation import evaluate
-from training.export import export, predict_by_graph, verify
-from training.fitting import fit
+from training.estimators.recipe import Recipe
+from training.evaluation.figures import evaluate
+from training.export.model_file import export, predict_by_graph, verify
+from training.fitting.fit import fit
+from training.fitting.search import recipes
 from training.output import require_place, write_whole
 from training.progress import told
-from training.recipe import Recipe
-from training.search import recipes
-from training.shipping import cross_validation
-from training.task import Task
+from training.release.fleet import cross_validation
 
 _PIPELINE = ".joblib"
 

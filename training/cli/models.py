@@ -6,10 +6,10 @@ import argparse
 from pathlib import Path
 
 from scoring.console import say
-from training.card import overview
-from training.dataset import default_directory
+from training.data.dataset import default_directory
 from training.progress import told
-from training.shipping import ship
+from training.release.card import overview
+from training.release.fleet import ship
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:

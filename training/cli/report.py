@@ -8,9 +8,9 @@ from pathlib import Path
 from scoring.console import say
 from training.cli import data as engines
 from training.cli.data import add_data, read_model
-from training.decision import Costs
+from training.evaluation.alerts import Costs
 from training.progress import told
-from training.report import report
+from training.report.page import report
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:

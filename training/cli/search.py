@@ -8,8 +8,8 @@ from pathlib import Path
 from scoring.console import say
 from training.cli import data as engines
 from training.cli.data import add_data
+from training.fitting.search import search
 from training.progress import told
-from training.search import search
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:

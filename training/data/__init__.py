@@ -1,0 +1,1 @@
+"""Engines' records: read, fetched, labelled, and cut into windows."""

@@ -1,0 +1,149 @@
+"""Tasks: whose remaining useful life is predicted, and from which telemetry."""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from scoring.signature import Field
+from scoring.telemetry import CYCLE, FIELDS
+from training.data.labels import CMAPSS_CLASSES, Classes
+from training.errors import TaskError
+from training.estimators.recipe import Recipe
+
+
+@dataclass(frozen=True)
+class Words:
+    """What a task's figures are told in.
+
+    Attributes:
+        machines: What wears out, several of them.
+        step: What one message stands for, such as a cycle or an hour.
+        unit: In which RUL is told, such as cycles or h.
+    """
+
+    machines: str = "machines"
+    step: str = "cycle"
+    unit: str = "cycles"
+
+
+@dataclass(frozen=True)
+class Task:
+    """What a machine sends, and what is to be told of it.
+
+    Attributes:
+        name: The machine's kind.
+        fields: The columns of its telemetry, in order, with units.
+        cycle: The field that counts cycles, in steps of 1.
+        settings: The fields that tell the operating regime; may be none.
+        window: How many cycles a model sees (W).
+        classes: The RUL classes.
+        cap: Where RUL is cut in training, in cycles.
+        machine: The column of a table that tells machines apart; "" where telemetry comes in no table.
+    """
+
+    name: str
+    fields: tuple[Field, ...]
+    cycle: str
+    settings: tuple[str, ...]
+    window: int
+    classes: Classes
+    cap: float
+    machine: str
+
+    @property
+    def words(self) -> Words:
+        """What its figures are told in."""
+        if not self.machine:
+            return Words("engines")
+        unit = self.fields[self.cycle_column].unit
+        return Words(step=self.cycle.lower(), unit=unit or f"{self.cycle.lower()}s")
+
+    @property
+    def field_names(self) -> tuple[str, ...]:
+        """The names of the columns, in order."""
+        return tuple(each.name for each in self.fields)
+
+    @property
+    def cycle_column(self) -> int:
+        """Where the cycle stands among the fields."""
+        return self.field_names.index(self.cycle)
+
+    @property
+    def setting_columns(self) -> tuple[int, ...]:
+        """Where the settings stand among the fields."""
+        return tuple(self.field_names.index(each) for each in self.settings)
+
+    def recipe(self, base: Recipe) -> Recipe:
+        """A recipe for this task's fields, window, classes and cap; `base` is for a window of 50."""
+        return replace(
+            base,
+            tree_view=base.tree_view.scaled(self.window),
+            views=tuple(view.scaled(self.window) for view in base.views),
+            classes=self.classes,
+            cap=self.cap,
+            cycle=self.cycle_column,
+            settings=self.setting_columns,
+        )
+
+
+CMAPSS = Task(
+    name="turbofan",
+    fields=FIELDS,
+    cycle=CYCLE,
+    settings=("OperationalSetting1", "OperationalSetting2", "OperationalSetting3"),
+    window=50,
+    classes=CMAPSS_CLASSES,
+    cap=125.0,
+    machine="",
+)
+"""Turbofan engines of the C-MAPSS data sets."""
+
+
+def read_task(path: Path) -> Task:
+    """Read a task's description in TOML; examples/pumps.toml shows every key.
+
+    Raises:
+        TaskError: The file cannot be read, is not TOML, or a key is missing, unknown or has a value that cannot be.
+        LabelError: Class edges or names contradict each other.
+    """
+    try:
+        raw = tomllib.loads(path.read_text(encoding="utf-8-sig"))
+    except OSError as error:
+        raise TaskError(f"task {path} cannot be read: {error.strerror}; give another file by --task") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise TaskError(f"task {path} is not TOML: {error}") from error
+    unknown = set(raw) - {"name", "machine", "cycle", "settings", "window", "cap", "classes", "fields"}
+    if unknown:
+        raise TaskError(
+            f"task {path} has the unknown key {sorted(unknown)[0]!r}; examples/pumps.toml shows all there are"
+        )
+    fields = _of(path, raw, "fields", dict)
+    classes = _of(path, raw, "classes", dict)
+    task = Task(
+        name=_of(path, raw, "name", str),
+        fields=tuple(Field(str(name), str(unit)) for name, unit in fields.items()),
+        cycle=_of(path, raw, "cycle", str),
+        settings=tuple(_of(path, raw, "settings", list)),
+        window=_of(path, raw, "window", int),
+        classes=Classes(
+            tuple(_of(path, classes, "names", list)), tuple(float(each) for each in _of(path, classes, "edges", list))
+        ),
+        cap=float(_of(path, raw, "cap", int | float)),
+        machine=_of(path, raw, "machine", str),
+    )
+    for name in (task.cycle, *task.settings):
+        if name not in task.field_names:
+            raise TaskError(f"task {path} counts or sets by {name!r}, which is not among its fields; add it there")
+    if task.window < 2 or task.cap <= 0:
+        raise TaskError(f"task {path} has window {task.window} and cap {task.cap:g}; at least 2 and above 0 are right")
+    return task
+
+
+def _of(path: Path, raw: dict[str, Any], key: str, kind: Any) -> Any:  # noqa: ANN401 - what TOML holds
+    if not isinstance(raw.get(key), kind) or isinstance(raw[key], bool):
+        expected = getattr(kind, "__name__", str(kind))
+        raise TaskError(f"task {path} has {key} = {raw.get(key)!r}, expected {expected}; examples/pumps.toml shows one")
+    return raw[key]

@@ -1,0 +1,1 @@
+"""What is fitted: scikit-learn estimators, and the recipe of all that can be chosen of them."""

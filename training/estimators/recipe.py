@@ -1,0 +1,165 @@
+"""Recipes: which estimators make a model, and how they are set."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+from sklearn.compose import ColumnTransformer
+from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
+from sklearn.neural_network import MLPClassifier, MLPRegressor
+from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from training.data.labels import CMAPSS_CLASSES, Classes
+from training.estimators.experts import Experts
+from training.estimators.features import WindowFeatures
+from training.estimators.prognosis import Prognosis
+from training.estimators.views import View
+
+TREES = View(means=(5, 10, 20, 50), slopes=(20, 50))
+"""What trees do best with, by `search`."""
+NETWORKS = (
+    View(means=(10, 30, 50), slopes=(25, 50)),
+    View(means=(5, 20, 50), slopes=(15, 50)),
+    View(means=(5, 15, 50), slopes=(50,)),
+)
+"""What neural networks do best with: fewer filters than trees, since they cannot leave out what is of no use."""
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How a model is made.
+
+    Attributes:
+        boosted: How many boosted classifiers and regressors, each with its own seed.
+        classifier_rounds: Rounds of boosting of a classifier (a tree for each class in each).
+        classifier_leaves: Leaves of its trees.
+        regressor_rounds: Rounds of boosting of a regressor.
+        regressor_leaves: Leaves of its trees.
+        least: The fewest rows in a leaf.
+        columns: The share of the features that a split may choose from.
+        tree_view: What the trees look at.
+        networks: How many neural classifiers and regressors, each with its own seed.
+        views: What the networks look at, in turn.
+        layers: Neurons of their hidden layers.
+        classifier_decay: Weight decay (L2) of the neural classifiers.
+        regressor_decay: Weight decay of the neural regressors.
+        batch: Rows in a step of their training.
+        epochs: Passes over the data.
+        folds: Folds of the cross-validation that calibrates probabilities and intervals.
+        share: The share of true RULs that the intervals are to hold.
+        classes: The RUL classes.
+        torn_networks: How many neural classifiers and regressors the model for windows with missing messages has.
+        cap: Where RUL is cut in training, in cycles.
+        cycle: Column of the cycle.
+        settings: Columns of the operational settings.
+    """
+
+    boosted: int = 1
+    classifier_rounds: int = 60
+    classifier_leaves: int = 15
+    regressor_rounds: int = 300
+    regressor_leaves: int = 15
+    least: int = 50
+    columns: float = 0.1
+    tree_view: View = TREES
+    networks: int = 3
+    views: tuple[View, ...] = NETWORKS
+    layers: tuple[int, ...] = (64, 32, 16)
+    classifier_decay: float = 3.0
+    regressor_decay: float = 0.2
+    batch: int = 256
+    epochs: int = 20
+    folds: int = 3
+    share: float = 0.8
+    classes: Classes = CMAPSS_CLASSES
+    torn_networks: int = 2
+    cap: float = 125.0
+    cycle: int = 0
+    settings: tuple[int, ...] = (1, 2, 3)
+
+    def pipeline(self, window: int) -> Pipeline:
+        """The pipeline, not fitted: window features, then a model for whole windows and one for torn ones.
+
+        Args:
+            window: Cycles in a window (W).
+        """
+        torn = replace(self, boosted=0, networks=self.torn_networks)
+        return self._after_features(Experts(self._prognosis(), torn._prognosis(), window))
+
+    def pipeline_for_whole_windows(self) -> Pipeline:
+        """The same without the model for torn windows."""
+        return self._after_features(self._prognosis())
+
+    def _after_features(self, prognosis: Experts | Prognosis) -> Pipeline:
+        features = WindowFeatures(self._whole.means, self._whole.slopes, self.cycle, self.settings)
+        return Pipeline([("features", features), ("prognosis", prognosis)])
+
+    def _prognosis(self) -> Prognosis:
+        return Prognosis(
+            tuple(self._boosted_classifiers()),
+            tuple(self._networks(MLPClassifier, self.classifier_decay)),
+            (*self._boosted_regressors(), *self._networks(MLPRegressor, self.regressor_decay)),
+            classes=self.classes,
+            cap=self.cap,
+        )
+
+    @property
+    def _whole(self) -> View:
+        return View.union([self.tree_view, *self.views])
+
+    def _seen(self, view: View, scaler: Any) -> ColumnTransformer:  # noqa: ANN401 - a transformer, or its name
+        return ColumnTransformer([("view", scaler, view.columns(self._whole))])
+
+    def _boosted_classifiers(self) -> list[Pipeline]:
+        return [
+            make_pipeline(
+                self._seen(self.tree_view, "passthrough"),
+                HistGradientBoostingClassifier(
+                    max_iter=self.classifier_rounds,
+                    max_leaf_nodes=self.classifier_leaves,
+                    learning_rate=0.09,
+                    **self._boosting(seed),
+                ),
+            )
+            for seed in range(self.boosted)
+        ]
+
+    def _boosted_regressors(self) -> list[Pipeline]:
+        return [
+            make_pipeline(
+                self._seen(self.tree_view, "passthrough"),
+                HistGradientBoostingRegressor(
+                    max_iter=self.regressor_rounds,
+                    max_leaf_nodes=self.regressor_leaves,
+                    learning_rate=0.06,
+                    **self._boosting(seed),
+                ),
+            )
+            for seed in range(self.boosted)
+        ]
+
+    def _boosting(self, seed: int) -> dict[str, Any]:
+        return {
+            "random_state": seed,
+            "min_samples_leaf": self.least,
+            "l2_regularization": 5.0,
+            "max_features": self.columns,
+            "early_stopping": False,
+        }
+
+    def _networks(self, kind: type[MLPClassifier | MLPRegressor], decay: float) -> list[Pipeline]:
+        return [
+            make_pipeline(
+                self._seen(self.views[seed % len(self.views)], StandardScaler()),
+                kind(
+                    hidden_layer_sizes=self.layers,
+                    alpha=decay,
+                    batch_size=self.batch,
+                    max_iter=self.epochs,
+                    random_state=seed,
+                ),
+            )
+            for seed in range(self.networks)
+        ]

@@ -1,0 +1,1 @@
+"""From what was fitted to the one file that a device needs."""

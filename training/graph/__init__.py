@@ -1,0 +1,1 @@
+"""What was fitted, written as an ONNX graph."""

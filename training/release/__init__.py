@@ -1,0 +1,1 @@
+"""The models that ship: made, described, and put where devices find them."""

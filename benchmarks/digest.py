@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import onnxruntime
 
-from scoring.model import Model
+from scoring.model.model import Model
 
 BATCHES = (1, 8, 64)
 

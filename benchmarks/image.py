@@ -19,9 +19,9 @@ import numpy as np
 import modules.rulclassifier.main
 from pathlib import Path
 from modules.edge.memory import give_back
-from scoring.classifier import Classifier
-from scoring.model import Model
-from scoring.telemetry import Telemetry
+from scoring.predictions.classifier import Classifier
+from scoring.model.model import Model
+from scoring.telemetry.record import Telemetry
 start = time.perf_counter()
 model = Model.load(Path(os.environ["MODEL_PATH"]))
 print(f"load {time.perf_counter() - start:.2f} s")

@@ -19,9 +19,9 @@ import numpy as np
 from benchmarks.telemetry import telemetry
 from modules.edge.message import InputMessage
 from modules.rulclassifier import answers
-from scoring.classifier import Classifier
-from scoring.model import Model
-from scoring.telemetry import FIELDS, Sender
+from scoring.model.model import Model
+from scoring.predictions.classifier import Classifier
+from scoring.telemetry.record import FIELDS, Sender
 
 ROUNDS = 20
 MESSAGES = 200

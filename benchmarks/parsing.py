@@ -17,7 +17,7 @@ from hypothesis import HealthCheck, Phase, given, settings, target
 from hypothesis import strategies as st
 
 from scoring.errors import InvalidTelemetry
-from scoring.telemetry import FIELDS, MAX_BODY_BYTES, Sender, TelemetryParser
+from scoring.telemetry.record import FIELDS, MAX_BODY_BYTES, Sender, TelemetryParser
 
 ROUNDS = 5
 RECORD = {field.name: 1.0 for field in FIELDS}

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from scoring.cmapss import Trajectories, write_trajectories
+from scoring.wire.cmapss import Trajectories, write_trajectories
 from simulator.engines.wear import engines as simulated
 
 

@@ -19,7 +19,7 @@ from demo.tally import PREFIX, Tally
 from demo.view import View, closing_table, save_picture
 from modules.telemetrysource.pace import HIGHEST_RATE
 from scoring.arguments import Parser
-from scoring.console import note, number
+from scoring.cli.console import note, number
 from scoring.errors import ScoringError
 from scoring.version import add_version
 from simulator import shipped

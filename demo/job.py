@@ -10,9 +10,9 @@ from pathlib import Path
 from rich.console import Console
 
 from demo.errors import DemoError
-from scoring.cmapss import Trajectories, find, write_trajectories
-from scoring.modelfile import read_signature
-from scoring.telemetry import FIELDS
+from scoring.model.file import read_signature
+from scoring.telemetry.record import FIELDS
+from scoring.wire.cmapss import Trajectories, find, write_trajectories
 from training.data.dataset import Dataset, load_test
 from training.data.labels import Classes
 

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 
 from scoring.arguments import Parser, add_command
-from scoring.console import note, reader_gone
+from scoring.cli.console import note, reader_gone
 from scoring.errors import ScoringError
 from scoring.extras import import_for
 from scoring.version import add_version
@@ -17,19 +17,19 @@ from scoring.version import add_version
 _COMMANDS = {
     "serve": (
         "score over HTTP",
-        "scoring.service.command",
+        "scoring.cli.serve",
         "service",
         "python -m scoring serve models/fleet.onnx",
     ),
     "batch": (
         "score files",
-        "scoring.batch.command",
+        "scoring.cli.batch",
         "service,batch",
         "python -m scoring batch telemetry.csv predictions.parquet --model models/fleet.onnx",
     ),
     "compare": (
         "show where two models differ",
-        "scoring.comparison.command",
+        "scoring.cli.compare",
         "service,batch",
         "python -m scoring compare models/fleet.onnx models/fd003.onnx telemetry.csv",
     ),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 
-from scoring.console import note, reader_gone
+from scoring.cli.console import note, reader_gone
 from scoring.errors import ScoringError
 from scoring.extras import import_for
 from simulator.errors import SimulatorError

@@ -7,11 +7,11 @@ from pathlib import Path
 import numpy as np
 
 from demo.deployment import deployment
-from scoring.classifier import Classifier
-from scoring.cmapss import Trajectories, write_trajectories
-from scoring.model import Model
-from scoring.prediction import Prediction
-from scoring.telemetry import Telemetry
+from scoring.model.model import Model
+from scoring.predictions.classifier import Classifier
+from scoring.predictions.prediction import Prediction
+from scoring.telemetry.record import Telemetry
+from scoring.wire.cmapss import Trajectories, write_trajectories
 from simulator.cloud.upstream import Received
 from simulator.engines.wear import engines as simulated
 from simulator.runtime import Runtime

@@ -6,9 +6,9 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from scoring.modelfile import sealed
-from scoring.signature import GOLDEN_KEY, SIGNATURE_KEY, Golden, Signature
-from scoring.telemetry import CYCLE, FIELDS
+from scoring.model.file import sealed
+from scoring.model.signature import GOLDEN_KEY, SIGNATURE_KEY, Golden, Signature
+from scoring.telemetry.record import CYCLE, FIELDS
 
 WINDOW = 5
 

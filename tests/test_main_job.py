@@ -7,7 +7,7 @@ import psutil
 import pytest
 
 from modules.telemetrysource.replay import Replay
-from scoring.recording import read_cmapss
+from scoring.wire.recording import read_cmapss
 from tests.deployment import Deployment, answered, by_output
 
 

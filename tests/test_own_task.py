@@ -11,7 +11,7 @@ import pytest
 
 from demo.deployment import deployment
 from scoring.__main__ import main as scoring
-from scoring.model import Model
+from scoring.model.model import Model
 from scoring.service.app import Service
 from scoring.service.process import served
 from simulator.runtime import Runtime

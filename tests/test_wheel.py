@@ -65,8 +65,8 @@ def test_it_holds_what_is_used_and_nothing_else(wheel) -> None:
     others = {name for name in names if not name.endswith((".py", "py.typed"))}
     models = {f"simulator/files/{path.relative_to(ROOT)}" for path in (ROOT / "models").iterdir()}
     assert others == models | {
-        "scoring/conda.yml",
-        "scoring/conda-batch.yml",
+        "scoring/azureml/conda.yml",
+        "scoring/azureml/conda-batch.yml",
         "simulator/files/.env.example",
         "simulator/files/deployment.template.json",
         "simulator/files/modules/rulclassifier/module.json",

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 
 from scoring.arguments import Parser, add_command
-from scoring.console import note, reader_gone
+from scoring.cli.console import note, reader_gone
 from scoring.errors import ScoringError
 from scoring.extras import import_for
 from scoring.version import add_version

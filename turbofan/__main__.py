@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from importlib import import_module
 from typing import NamedTuple
 
-from scoring.console import reader_gone
+from scoring.cli.console import reader_gone
 from scoring.version import VERSION
 from simulator.shipped import FOLDER
 

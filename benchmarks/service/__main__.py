@@ -26,8 +26,8 @@ import numpy as np
 from benchmarks.service.environments import ROOT
 from benchmarks.service.servers import Server, servers, shape
 from benchmarks.telemetry import telemetry
-from scoring.model import Model
-from scoring.telemetry import ENGINE
+from scoring.model.model import Model
+from scoring.telemetry.record import ENGINE
 
 CONNECTIONS = (1, 8, 64)
 BULK_WINDOWS = 64

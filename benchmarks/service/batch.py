@@ -25,10 +25,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from benchmarks.telemetry import telemetry
-from scoring.classifier import MAX_BATCH
-from scoring.history import History
-from scoring.model import Model
-from scoring.telemetry import ENGINE, Telemetry
+from scoring.model.model import Model
+from scoring.predictions.classifier import MAX_BATCH
+from scoring.telemetry.history import History
+from scoring.telemetry.record import ENGINE, Telemetry
 
 _CAPTURE = {
     "type": "record",

@@ -19,7 +19,7 @@ import numpy as np
 import psutil
 
 from benchmarks.service.environments import ROOT, programs
-from scoring.model import Model
+from scoring.model.model import Model
 
 _START_SECONDS = 90.0
 _END_SECONDS = 20.0

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from scoring.model import Model
+from scoring.model.model import Model
 from training.data.dataset import default_directory, load_test
 
 ROUNDS = {1: 400, 64: 40}

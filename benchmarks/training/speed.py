@@ -13,8 +13,8 @@ from pathlib import Path
 
 import numpy as np
 
-from scoring.explain import explain
-from scoring.model import Model
+from scoring.model.model import Model
+from scoring.predictions.explain import explain
 from training.data.dataset import default_directory, joined, load_test, load_training
 from training.estimators.features import WindowFeatures
 

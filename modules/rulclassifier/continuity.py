@@ -6,8 +6,8 @@ import time
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
-from scoring.history import History
-from scoring.telemetry import Telemetry
+from scoring.telemetry.history import History
+from scoring.telemetry.record import Telemetry
 
 # Three windows: so many flights without a message is a gap; more is rather a counter that went wrong.
 JUMP = 150

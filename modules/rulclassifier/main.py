@@ -20,9 +20,9 @@ from modules.rulclassifier import settings
 from modules.rulclassifier.answers import bare
 from modules.rulclassifier.meters import Meters
 from modules.rulclassifier.processor import Processor, Rules
-from scoring.classifier import Classifier
 from scoring.errors import ModelError
-from scoring.model import Model
+from scoring.model.model import Model
+from scoring.predictions.classifier import Classifier
 
 # A hub of ten thousand devices takes 50 reports a second, and a share in hundredths changes seldom.
 TELL_SECONDS = 60.0

@@ -13,8 +13,8 @@ import numpy as np
 from modules.edge.journal import Journal
 from modules.edge.journal.rows import DamagedRow, checked, checksum
 from modules.rulclassifier.continuity import Ticket
-from scoring.history import Change, Forgotten, History, Kept, Known
-from scoring.signature import FloatArray
+from scoring.model.signature import FloatArray
+from scoring.telemetry.history import Change, Forgotten, History, Kept, Known
 
 log = logging.getLogger(__name__)
 

@@ -10,12 +10,12 @@ from modules.edge.message import InputMessage, OutputMessage
 from modules.rulclassifier import answers
 from modules.rulclassifier.continuity import MOST_OF_ENGINE, Continuity, Ticket
 from modules.rulclassifier.task import Task
-from scoring.classifier import Batch, Classifier
 from scoring.errors import InvalidTelemetry
-from scoring.history import Change, Kept
-from scoring.predictions import Answer, Predictions
-from scoring.signature import FloatArray
-from scoring.telemetry import Reason, Telemetry
+from scoring.model.signature import FloatArray
+from scoring.predictions.classifier import Batch, Classifier
+from scoring.predictions.table import Answer, Predictions
+from scoring.telemetry.history import Change, Kept
+from scoring.telemetry.record import Reason, Telemetry
 
 # More may come in the step that fills a part: what was held back until then.
 MORE_ROWS = MOST_OF_ENGINE + 1

@@ -18,9 +18,9 @@ from modules.rulclassifier.memory import Memory
 from modules.rulclassifier.meters import Meters
 from modules.rulclassifier.part import MORE_ROWS, Outcome, Part
 from modules.rulclassifier.task import Task
-from scoring.classifier import MAX_BATCH, Batch, Classifier
 from scoring.errors import InvalidTelemetry
-from scoring.telemetry import ENGINE, Reason, Sender, Telemetry
+from scoring.predictions.classifier import MAX_BATCH, Batch, Classifier
+from scoring.telemetry.record import ENGINE, Reason, Sender, Telemetry
 
 log = logging.getLogger(__name__)
 

@@ -10,7 +10,7 @@ from modules.edge.settings import Choice, Folder, Number, Text
 from modules.edge.watchdog import EARLIEST_SECONDS, STALL_SECONDS
 from modules.rulclassifier.continuity import CONFIRM_SECONDS as DEFAULT_CONFIRM_SECONDS
 from modules.rulclassifier.continuity import JUMP
-from scoring.history import DEFAULT_ENGINES
+from scoring.telemetry.history import DEFAULT_ENGINES
 
 # An hour without a cloud at 100 messages a second of 700 bytes; eMMC of the smallest gateways has 4 GB.
 _JOURNAL_MEGABYTES = 256

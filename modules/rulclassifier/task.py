@@ -10,7 +10,7 @@ from modules.edge.journal import Entry
 from modules.edge.message import OutputMessage
 from modules.rulclassifier import answers
 from scoring.errors import InvalidTelemetry
-from scoring.telemetry import Telemetry
+from scoring.telemetry.record import Telemetry
 
 
 @dataclass(slots=True, eq=False)

@@ -19,8 +19,8 @@ from modules.telemetrysource.pace import Pace
 from modules.telemetrysource.position import Position
 from modules.telemetrysource.replay import Reading, Replay
 from scoring.errors import ScoringError
-from scoring.modelfile import read_signature
-from scoring.recording import Recording, is_table, read_cmapss, read_table
+from scoring.model.file import read_signature
+from scoring.wire.recording import Recording, is_table, read_cmapss, read_table
 
 log = logging.getLogger(__name__)
 

@@ -11,8 +11,8 @@ from datetime import UTC, datetime
 import numpy as np
 
 from modules.edge.message import OutputMessage
-from scoring.recording import Recording
-from scoring.telemetry import ENGINE
+from scoring.telemetry.record import ENGINE
+from scoring.wire.recording import Recording
 
 OUTPUT = "telemetry"
 # The application property by which latency is measured from end to end; answers carry it on.

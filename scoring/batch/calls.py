@@ -12,10 +12,10 @@ import msgspec
 
 from scoring.batch.entry import GROUP, Entry
 from scoring.batch.job import Job, dead_letter
-from scoring.classifier import THREADS, Classifier
 from scoring.errors import InvalidTelemetry
-from scoring.items import Asked
-from scoring.predictions import Predictions
+from scoring.predictions.classifier import THREADS, Classifier
+from scoring.predictions.table import Predictions
+from scoring.wire.requests import Asked
 
 Numbered = tuple[str, Entry]
 Checked = tuple[str, Entry, Asked | InvalidTelemetry]

@@ -10,9 +10,9 @@ import fastavro
 
 from scoring.batch.entry import GROUP, BatchError, Entry, in_one_line
 from scoring.batch.envelope import Envelope, is_envelope
-from scoring.fast.parser import FastParser
-from scoring.items import ItemParser
-from scoring.telemetry import MAX_BODY_BYTES
+from scoring.telemetry.record import MAX_BODY_BYTES
+from scoring.wire.fast import FastParser
+from scoring.wire.requests import ItemParser
 
 
 def read_capture(file: BinaryIO, parser: ItemParser) -> Iterator[Entry]:

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from scoring.errors import InvalidTelemetry
-from scoring.items import Item, ItemParser
-from scoring.telemetry import BYTE_ORDER_MARK, ENGINE, MAX_BODY_BYTES, Reason, Sender, decode, listed
+from scoring.telemetry.record import BYTE_ORDER_MARK, ENGINE, MAX_BODY_BYTES, Reason, Sender, decode, listed
+from scoring.wire.requests import Item, ItemParser
 
 _BODY = "Body"
 _SYSTEM = "SystemProperties"

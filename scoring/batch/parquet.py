@@ -15,10 +15,10 @@ import pyarrow.parquet as pq
 
 from scoring.batch.entry import BatchError, Entry, in_one_line
 from scoring.batch.text import refuse_engine
-from scoring.csvtable import engine_column, require_columns
 from scoring.errors import TableError
-from scoring.items import Item, ItemParser
-from scoring.telemetry import ENGINE
+from scoring.telemetry.record import ENGINE
+from scoring.wire.csv_table import engine_column, require_columns
+from scoring.wire.requests import Item, ItemParser
 
 # As many rows as are scored in a few milliseconds: what is read ahead stays small.
 _ROWS = 1_024

@@ -11,8 +11,8 @@ from typing import Any, BinaryIO, Literal, cast
 import fsspec
 
 from scoring.batch.entry import BatchError, in_one_line
-from scoring.model import Model
-from scoring.modelfile import MAX_MODEL_BYTES
+from scoring.model.file import MAX_MODEL_BYTES
+from scoring.model.model import Model
 
 # Readers ask for lines and small pieces, and a place far away is better asked for few large ones.
 _BUFFER_BYTES = 1024 * 1024

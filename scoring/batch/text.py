@@ -8,13 +8,8 @@ from typing import BinaryIO
 
 from scoring.batch.entry import GROUP, BatchError, Entry
 from scoring.batch.envelope import Envelope, is_envelope
-from scoring.cells import Cells
-from scoring.cmapss import CUT
-from scoring.csvtable import CsvTable, value_of
 from scoring.errors import InvalidTelemetry
-from scoring.fast.parser import FastParser
-from scoring.items import Item, ItemParser
-from scoring.telemetry import (
+from scoring.telemetry.record import (
     BYTE_ORDER_MARK,
     ENGINE,
     FIELDS,
@@ -24,6 +19,11 @@ from scoring.telemetry import (
     is_foreign,
     listed,
 )
+from scoring.wire.cells import Cells
+from scoring.wire.cmapss import CUT
+from scoring.wire.csv_table import CsvTable, value_of
+from scoring.wire.fast import FastParser
+from scoring.wire.requests import Item, ItemParser
 
 # A body of the largest size as base64, and as much again as the hub may tell of it.
 _MAX_LINE_BYTES = 2 * MAX_BODY_BYTES

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from scoring.prediction import Prediction
+from scoring.predictions.prediction import Prediction
 
 # As many as one reads.
 _WORST = 10

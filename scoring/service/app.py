@@ -11,12 +11,9 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 import prometheus_client
 from aiohttp import ClientError, web
 
-from scoring.classifier import Classifier
 from scoring.errors import InvalidTelemetry, encodable
-from scoring.fast.parser import FastParser
-from scoring.history import DEFAULT_ENGINES
-from scoring.items import Item, ItemParser, size
-from scoring.model import Model
+from scoring.model.model import Model
+from scoring.predictions.classifier import Classifier
 from scoring.service.batching import Batcher
 from scoring.service.body import is_here, read
 from scoring.service.connections import Connections
@@ -29,7 +26,10 @@ from scoring.service.meters import Meters
 from scoring.service.openapi import description
 from scoring.service.parsing import Parsing
 from scoring.service.refusal import Fault, Refusal, come_again, encoded, failed, refused
-from scoring.telemetry import Reason
+from scoring.telemetry.history import DEFAULT_ENGINES
+from scoring.telemetry.record import Reason
+from scoring.wire.fast import FastParser
+from scoring.wire.requests import Item, ItemParser, size
 
 log = logging.getLogger(__name__)
 

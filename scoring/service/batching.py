@@ -11,15 +11,15 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
 
-from scoring.classifier import THREADS, Batch, Classifier
 from scoring.errors import InvalidTelemetry
-from scoring.history import refusals
-from scoring.items import Item, size
-from scoring.predictions import Predictions, Record
+from scoring.predictions.classifier import THREADS, Batch, Classifier
+from scoring.predictions.table import Predictions, Record
 from scoring.service.limits import Limits
 from scoring.service.meters import Meters
 from scoring.service.refusal import come_again, failed, refused
-from scoring.telemetry import Telemetry
+from scoring.telemetry.history import refusals
+from scoring.telemetry.record import Telemetry
+from scoring.wire.requests import Item, size
 
 log = logging.getLogger(__name__)
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from scoring.classifier import MAX_BATCH
-from scoring.telemetry import MAX_BODY_BYTES, MAX_RECORDS
+from scoring.predictions.classifier import MAX_BATCH
+from scoring.telemetry.record import MAX_BODY_BYTES, MAX_RECORDS
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,10 +10,8 @@ from typing import Any
 
 from aiohttp import ClientError, web
 
-from scoring.csvtable import CsvTable
 from scoring.errors import InvalidTelemetry, TableError
-from scoring.items import Item, batches
-from scoring.predictions import Record
+from scoring.predictions.table import Record
 from scoring.service.batching import Answers, Batcher
 from scoring.service.body import lines, pieces
 from scoring.service.gzip import GzipPacker
@@ -21,7 +19,9 @@ from scoring.service.limits import Limits
 from scoring.service.meters import Meters
 from scoring.service.parsing import Parsing
 from scoring.service.refusal import Fault, Refusal, come_again, encoded_lines, failed
-from scoring.telemetry import Reason
+from scoring.telemetry.record import Reason
+from scoring.wire.csv_table import CsvTable
+from scoring.wire.requests import Item, batches
 
 log = logging.getLogger(__name__)
 

@@ -9,8 +9,8 @@ import prometheus_client
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from scoring.errors import InvalidTelemetry
-from scoring.history import History
-from scoring.predictions import Predictions
+from scoring.predictions.table import Predictions
+from scoring.telemetry.history import History
 
 prometheus_client.disable_created_metrics()  # type: ignore[no-untyped-call]
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from scoring.model import Model
-from scoring.prediction import label_key, weights_key
-from scoring.rows import EACH, MAX_ROWS, ROWS
+from scoring.model.model import Model
+from scoring.model.signature import Signature
+from scoring.predictions.prediction import label_key, weights_key
 from scoring.service.limits import Limits
 from scoring.service.lines import CONTENT_TYPE as LINES
 from scoring.service.lines import TABLE
-from scoring.signature import Signature
-from scoring.telemetry import CYCLE, ENGINE, ENGINE_ID, LARGEST, MAX_CYCLE, MAX_ENGINE_NUMBER
+from scoring.telemetry.record import CYCLE, ENGINE, ENGINE_ID, LARGEST, MAX_CYCLE, MAX_ENGINE_NUMBER
+from scoring.wire.windows import EACH, MAX_ROWS, ROWS
 
 Schema = dict[str, Any]
 

@@ -8,10 +8,10 @@ from concurrent.futures import ThreadPoolExecutor
 from types import TracebackType
 from typing import TypeVar
 
-from scoring.csvtable import CsvTable
 from scoring.errors import InvalidTelemetry
-from scoring.fast.parser import FastParser
-from scoring.items import Item
+from scoring.wire.csv_table import CsvTable
+from scoring.wire.fast import FastParser
+from scoring.wire.requests import Item
 
 Parsed = TypeVar("Parsed")
 

@@ -10,7 +10,7 @@ import msgspec
 from aiohttp import web
 
 from scoring.errors import InvalidTelemetry
-from scoring.status import status
+from scoring.wire.status import status
 
 # Enough to see what is wrong; a thousand rows are mostly wrong in the same way.
 _TOLD = 20

@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from scoring.arguments import Commands, add_command
-from scoring.console import number
+from scoring.cli.console import number
 from simulator.cli import home
 from simulator.engines import leaf_devices
 from simulator.engines.leaf_devices import Fleet, Plan

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from scoring.arguments import Commands, add_command
-from scoring.console import number
+from scoring.cli.console import number
 from simulator.engines import cmapss
 from simulator.engines.wear import SUBSETS
 

@@ -11,7 +11,7 @@ import sys
 from typing import Any
 
 from scoring.arguments import Commands, Parser, add_command
-from scoring.console import number
+from scoring.cli.console import number
 from simulator.cli.home import add_home
 from simulator.errors import SimulatorError
 from simulator.runtime.control import command

@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 
 from scoring.arguments import Commands, add_command
-from scoring.console import number
+from scoring.cli.console import number
 from simulator.agent import manifest, template
 from simulator.agent.agent import BACKOFF
 from simulator.agent.containers import find_program

@@ -12,8 +12,8 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from scoring.modelfile import read_signature
-from scoring.recording import is_table, read_cmapss, read_table
+from scoring.model.file import read_signature
+from scoring.wire.recording import is_table, read_cmapss, read_table
 from simulator.engines import cmapss
 from simulator.engines.wear import engines
 from simulator.errors import SimulatorError

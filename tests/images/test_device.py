@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 
 from demo.deployment import deployment
-from scoring.classifier import Classifier
-from scoring.cmapss import Trajectories, read_trajectories, write_trajectories
-from scoring.model import Model
-from scoring.telemetry import Telemetry
+from scoring.model.model import Model
+from scoring.predictions.classifier import Classifier
+from scoring.telemetry.record import Telemetry
+from scoring.wire.cmapss import Trajectories, read_trajectories, write_trajectories
 from simulator.agent.containers import find_program
 from simulator.engines.cmapss import write_subset
 from simulator.runtime import Runtime

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 from benchmarks.digest import digest
-from scoring.model import Model
-from scoring.modelfile import ModelFile
-from scoring.signature import GOLDEN_KEY, Golden
+from scoring.model.file import ModelFile
+from scoring.model.model import Model
+from scoring.model.signature import GOLDEN_KEY, Golden
 from tests.images.conftest import ROOT, VERSION, Image
 
 MODELS = sorted((ROOT / "models").glob("*.onnx"))

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from demo.deployment import deployment
-from scoring.cmapss import Trajectories, read_trajectories
+from scoring.wire.cmapss import Trajectories, read_trajectories
 from simulator.engines.cmapss import write_subset
 from simulator.runtime import Runtime
 from tests.deployment import answered, by_output

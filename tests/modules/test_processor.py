@@ -16,10 +16,10 @@ from modules.edge.settings import Address
 from modules.rulclassifier import answers
 from modules.rulclassifier.meters import Meters
 from modules.rulclassifier.processor import ATTEMPTS, DEFAULT_RULES, Processor, Rules
-from scoring.classifier import Classifier
-from scoring.model import Model
-from scoring.signature import Field
-from scoring.telemetry import FIELDS
+from scoring.model.model import Model
+from scoring.model.signature import Field
+from scoring.predictions.classifier import Classifier
+from scoring.telemetry.record import FIELDS
 from tests.onnx_models import body, record, signature, tiny_model
 
 TOPIC = "devices/edge-1/modules/rulclassifier/inputs/telemetry/%24.cdid=Client_001&%24.mid="

@@ -8,11 +8,11 @@ import pytest
 from modules.telemetrysource.pace import Pace
 from modules.telemetrysource.position import EVERY, Position
 from modules.telemetrysource.replay import Replay
-from scoring.cmapss import Trajectories, write_trajectories
 from scoring.errors import InvalidTelemetry, TableError
-from scoring.recording import Recording, read_cmapss, read_table
-from scoring.signature import Field, Signature
-from scoring.telemetry import FIELDS, Sender, Telemetry, TelemetryParser
+from scoring.model.signature import Field, Signature
+from scoring.telemetry.record import FIELDS, Sender, Telemetry, TelemetryParser
+from scoring.wire.cmapss import Trajectories, write_trajectories
+from scoring.wire.recording import Recording, read_cmapss, read_table
 
 LENGTHS = (30, 50, 20)
 

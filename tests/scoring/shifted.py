@@ -4,8 +4,8 @@ import numpy as np
 import onnx
 from onnx import helper, numpy_helper
 
-from scoring.modelfile import sealed
-from scoring.signature import GOLDEN_KEY, Golden
+from scoring.model.file import sealed
+from scoring.model.signature import GOLDEN_KEY, Golden
 from tests.onnx_models import WINDOW, expected_outputs, tiny_model
 
 

@@ -17,9 +17,9 @@ from scoring.batch.entry import BatchError
 from scoring.batch.envelope import Envelope
 from scoring.batch.parquet import read_parquet
 from scoring.batch.text import read_cmapss, read_csv, read_ndjson
-from scoring.cmapss import read_trajectories
 from scoring.errors import InvalidTelemetry, TableError
-from scoring.items import ItemParser
+from scoring.wire.cmapss import read_trajectories
+from scoring.wire.requests import ItemParser
 from tests.onnx_models import signature
 from tests.scoring import files
 from tests.scoring.test_batch import expected, lines, model_path, of, score, telemetry  # noqa: F401

@@ -19,15 +19,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from scoring.__main__ import main
-from scoring.batch import command, job
+from scoring.batch import job
 from scoring.batch.entry import BatchError
 from scoring.batch.inputs import Inputs
 from scoring.batch.text import read_csv
-from scoring.classifier import Classifier
+from scoring.cli import batch as command
 from scoring.errors import TableError
-from scoring.items import ItemParser
-from scoring.model import Model
-from scoring.telemetry import Telemetry
+from scoring.model.model import Model
+from scoring.predictions.classifier import Classifier
+from scoring.telemetry.record import Telemetry
+from scoring.wire.requests import ItemParser
 from tests.onnx_models import record, signature, tiny_model
 from tests.scoring import files
 

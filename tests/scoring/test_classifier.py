@@ -3,9 +3,9 @@ import json
 import numpy as np
 import pytest
 
-from scoring.classifier import MAX_BATCH, Classifier
-from scoring.model import Model
-from scoring.telemetry import FIELDS, Reason, Telemetry
+from scoring.model.model import Model
+from scoring.predictions.classifier import MAX_BATCH, Classifier
+from scoring.telemetry.record import FIELDS, Reason, Telemetry
 from tests.onnx_models import record, signature, tiny_model
 
 

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 
-from scoring.cmapss import Trajectories, find, read_rul, read_trajectories, write_rul, write_trajectories
 from scoring.errors import CmapssError
+from scoring.wire.cmapss import Trajectories, find, read_rul, read_trajectories, write_rul, write_trajectories
 
 FINITE = st.floats(allow_nan=False, allow_infinity=False)
 

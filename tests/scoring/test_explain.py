@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from scoring.explain import explain
-from scoring.model import Outputs
+from scoring.model.model import Outputs
+from scoring.predictions.explain import explain
 from tests.onnx_models import WINDOW, signature
 
 

@@ -6,11 +6,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from scoring.errors import InvalidTelemetry
-from scoring.fast.parser import FastParser
-from scoring.items import ItemParser
-from scoring.signature import Field
-from scoring.telemetry import Sender, decode
-from scoring.trajectory import Trajectory
+from scoring.model.signature import Field
+from scoring.telemetry.record import Sender, decode
+from scoring.telemetry.trajectory import Trajectory
+from scoring.wire.fast import FastParser
+from scoring.wire.requests import ItemParser
 from tests.onnx_models import signature
 
 FIELDS = (Field("CycleTime"), Field("a"), Field("b"))

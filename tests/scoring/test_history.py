@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from scoring.errors import InvalidTelemetry
-from scoring.history import NEW_LIFE, Forgotten, History, Kept, Known
-from scoring.telemetry import Reason, Telemetry
+from scoring.telemetry.history import NEW_LIFE, Forgotten, History, Kept, Known
+from scoring.telemetry.record import Reason, Telemetry
 
 WINDOW = 5
 

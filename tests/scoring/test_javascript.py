@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from scoring.model import Model
-from scoring.modelfile import ModelFile
-from scoring.signature import GOLDEN_KEY, Golden
+from scoring.model.file import ModelFile
+from scoring.model.model import Model
+from scoring.model.signature import GOLDEN_KEY, Golden
 
 MODELS = Path(__file__).parents[2] / "models"
 NODE = Path(__file__).parents[1] / "node"

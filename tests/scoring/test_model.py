@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 
 from scoring.errors import ModelError, SignatureError
-from scoring.model import Model
-from scoring.signature import GOLDEN_KEY, SIGNATURE_KEY, Field, Golden, Signature
+from scoring.model.model import Model
+from scoring.model.signature import GOLDEN_KEY, SIGNATURE_KEY, Field, Golden, Signature
 from tests.onnx_models import WINDOW, expected_outputs, signature, tiny_model
 
 
@@ -52,15 +52,15 @@ def test_a_graph_of_another_shape_than_its_signature_says_is_refused() -> None:
 
 def test_a_model_of_more_bytes_than_a_device_loads_in_its_time_is_refused_unread(monkeypatch) -> None:
     content = tiny_model()
-    monkeypatch.setattr("scoring.modelfile.MAX_MODEL_BYTES", len(content))
+    monkeypatch.setattr("scoring.model.file.MAX_MODEL_BYTES", len(content))
     Model(content)
-    monkeypatch.setattr("scoring.modelfile.MAX_MODEL_BYTES", len(content) - 1)
+    monkeypatch.setattr("scoring.model.file.MAX_MODEL_BYTES", len(content) - 1)
     with pytest.raises(ModelError, match=f"model is larger than {len(content) - 1} bytes"):
         Model(content)
 
 
 def test_of_a_file_that_is_too_large_no_more_is_read_than_shows_it(tmp_path, monkeypatch) -> None:
-    monkeypatch.setattr("scoring.modelfile.MAX_MODEL_BYTES", 100)
+    monkeypatch.setattr("scoring.model.file.MAX_MODEL_BYTES", 100)
     large = tmp_path / "large.onnx"
     large.write_bytes(bytes(10_000))
     with pytest.raises(ModelError, match="is larger than 100 bytes"):

@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from onnx import helper, numpy_helper
 
 from scoring.errors import ModelError
-from scoring.model import Model
-from scoring.modelfile import DIGEST_KEY, MAX_ENTRIES, MAX_METADATA_BYTES, ModelFile, sealed
-from scoring.signature import GOLDEN_KEY, MAX_GOLDEN_WINDOWS, SIGNATURE_KEY, Golden
+from scoring.model.file import DIGEST_KEY, MAX_ENTRIES, MAX_METADATA_BYTES, ModelFile, sealed
+from scoring.model.model import Model
+from scoring.model.signature import GOLDEN_KEY, MAX_GOLDEN_WINDOWS, SIGNATURE_KEY, Golden
 from tests.onnx_models import WINDOW, expected_outputs, signature, tiny_model
 
 SHIPPED = Path(__file__).parents[2] / "models" / "fleet.onnx"

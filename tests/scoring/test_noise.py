@@ -4,7 +4,7 @@ import sys
 
 import pytest
 
-from scoring.noise import without_schema_errors
+from scoring.model.quiet_stderr import without_schema_errors
 
 LINE = (
     "Schema error: Trying to register schema with name Abs (domain:  version: 1) from file ./onnx/defs/math/old.cc "
@@ -30,7 +30,8 @@ def test_what_was_written_before_a_failure_is_shown(capfd) -> None:
 
 
 def test_it_works_without_a_place_for_temporary_files() -> None:
-    script = "from scoring.noise import without_schema_errors as quiet\nwith quiet(): import os; os.write(2, b'real')"
+    imports = "from scoring.model.quiet_stderr import without_schema_errors as quiet"
+    script = f"{imports}\nwith quiet(): import os; os.write(2, b'real')"
     environment = {**os.environ, "TMPDIR": "/nowhere"}
     done = subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, env=environment)
     assert done.stderr == b"real"

@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from scoring.__main__ import main
-from scoring.model import Model
+from scoring.model.model import Model
 from scoring.service.app import Service
 from scoring.service.process import served
 from tests.onnx_models import record, signature, tiny_model

@@ -6,13 +6,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from scoring.classifier import Classifier
 from scoring.errors import InvalidTelemetry
-from scoring.model import Model, Outputs
-from scoring.predictions import Predictions
-from scoring.telemetry import Reason, Telemetry
-from scoring.trajectory import Trajectory
-from scoring.window import Window
+from scoring.model.model import Model, Outputs
+from scoring.predictions.classifier import Classifier
+from scoring.predictions.table import Predictions
+from scoring.telemetry.record import Reason, Telemetry
+from scoring.telemetry.trajectory import Trajectory
+from scoring.telemetry.window import Window
 from tests.onnx_models import signature, tiny_model
 
 ITEMS = [

@@ -17,12 +17,12 @@ from scoring.batch.capture import read_capture
 from scoring.batch.entry import BatchError
 from scoring.batch.parquet import read_parquet
 from scoring.batch.text import read_cmapss, read_csv, read_ndjson
-from scoring.cells import Cells
 from scoring.errors import InvalidTelemetry, TableError
-from scoring.fast.parser import FastParser
-from scoring.items import ItemParser
-from scoring.signature import Field
-from scoring.telemetry import FIELDS
+from scoring.model.signature import Field
+from scoring.telemetry.record import FIELDS
+from scoring.wire.cells import Cells
+from scoring.wire.fast import FastParser
+from scoring.wire.requests import ItemParser
 from tests.onnx_models import signature
 from tests.scoring import files
 

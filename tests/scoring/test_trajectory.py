@@ -5,8 +5,8 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scoring.items import ItemParser, batches, size, unfolded
-from scoring.signature import Field
+from scoring.model.signature import Field
+from scoring.wire.requests import ItemParser, batches, size, unfolded
 from tests.onnx_models import signature
 
 W = 5

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from scoring.cmapss import Trajectories, write_rul, write_trajectories
+from scoring.wire.cmapss import Trajectories, write_rul, write_trajectories
 from training.data.dataset import load_test, load_training
 from training.estimators.recipe import Recipe
 from training.fitting.fit import fit

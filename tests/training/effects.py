@@ -4,7 +4,7 @@ from collections.abc import Collection
 
 import numpy as np
 
-from scoring.model import Model
+from scoring.model.model import Model
 from training.export.model_file import predict_by_graph
 from training.export.proof import changed_files
 from training.fitting.tearing import torn_copies

@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from scoring.classifier import Classifier
-from scoring.model import Model
-from scoring.telemetry import Sender
+from scoring.model.model import Model
+from scoring.predictions.classifier import Classifier
+from scoring.telemetry.record import Sender
 from training.errors import ExportError
 from training.graph.boosters import register
 

@@ -7,8 +7,8 @@ import joblib
 import numpy as np
 import pytest
 
-from scoring.cmapss import Trajectories
-from scoring.model import Model
+from scoring.model.model import Model
+from scoring.wire.cmapss import Trajectories
 from training.__main__ import main
 from training.data.dataset import Dataset
 from training.data.doubts import doubts

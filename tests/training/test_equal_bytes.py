@@ -11,7 +11,7 @@ import pytest
 
 from benchmarks.digest import digest
 from benchmarks.windows import sample
-from scoring.model import Model
+from scoring.model.model import Model
 from tests.training.test_models import MODELS, NAMES
 
 ROOT = Path(__file__).parents[2]

@@ -22,10 +22,10 @@ from sklearn.pipeline import FeatureUnion, make_pipeline
 from sklearn.preprocessing import FunctionTransformer, MinMaxScaler, OneHotEncoder, StandardScaler
 from sklearn.svm import SVC, LinearSVC, OneClassSVM
 
-from scoring.classifier import Classifier
 from scoring.errors import InvalidTelemetry
-from scoring.model import Model
-from scoring.telemetry import Sender
+from scoring.model.model import Model
+from scoring.predictions.classifier import Classifier
+from scoring.telemetry.record import Sender
 from training.__main__ import main
 from training.errors import ExportError
 from training.export.estimator import export_estimator, read_rows

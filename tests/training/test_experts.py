@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from scoring.model import Model
+from scoring.model.model import Model
 from training.estimators.experts import Experts
 from training.export.model_file import export, predict_by_graph
 

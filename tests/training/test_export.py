@@ -6,7 +6,7 @@ import numpy as np
 import onnx
 import pytest
 
-from scoring.model import Model
+from scoring.model.model import Model
 from tests.training.conftest import QUICK, wearing_engines
 from tests.training.effects import effects
 from training.data.dataset import Dataset

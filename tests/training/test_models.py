@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from scoring.model import Model
-from scoring.signature import DRIFT_KEY
+from scoring.model.model import Model
+from scoring.model.signature import DRIFT_KEY
 from training.export.model_file import metadata
 from training.release.card import card, overview
 

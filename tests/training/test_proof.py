@@ -7,7 +7,7 @@ import onnx
 import pytest
 from onnx import numpy_helper
 
-from scoring.model import Model
+from scoring.model.model import Model
 from tests.training.effects import effects
 from tests.training.test_models import MODELS, NAMES
 from training.data.dataset import load_test

@@ -7,8 +7,8 @@ import re
 import numpy as np
 import pytest
 
-from scoring.model import Model
-from scoring.signature import DRIFT_KEY, Field
+from scoring.model.model import Model
+from scoring.model.signature import DRIFT_KEY, Field
 from tests.training.conftest import QUICK
 from training.export.model_file import metadata
 from training.fitting.fit import fit

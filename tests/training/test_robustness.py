@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from scoring.model import Model
+from scoring.model.model import Model
 from training.data.task import CMAPSS
 from training.export.model_file import predict_by_graph
 from training.report.robustness import _disturbances, by_messages_seen, changes_of_macro_f1, from_the_first_message_on

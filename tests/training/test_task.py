@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from scoring.model import Model
+from scoring.model.model import Model
 from training.__main__ import main
 from training.data.csv_table import load_table
 from training.data.task import read_task

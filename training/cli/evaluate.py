@@ -6,8 +6,8 @@ import argparse
 import json
 from pathlib import Path
 
-from scoring.console import say
-from scoring.model import Model
+from scoring.cli.console import say
+from scoring.model.model import Model
 from training.cli import data as engines
 from training.cli.data import add_data
 from training.cli.figures import table

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from scoring.console import note, say
+from scoring.cli.console import note, say
 from training.export.estimator import export_estimator, fields_of, load_estimator, read_rows
 from training.output import require_place, write_whole
 

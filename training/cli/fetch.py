@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from scoring.console import note, say
+from scoring.cli.console import note, say
 from training.data.fetch import URL, fetch
 
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import joblib
 
-from scoring.console import note, number, say
-from scoring.model import Model
+from scoring.cli.console import note, number, say
+from scoring.model.model import Model
 from training.cli import data as engines
 from training.cli.data import add_data
 from training.cli.figures import table

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from scoring.console import say
+from scoring.cli.console import say
 from training.data.dataset import default_directory
 from training.progress import told
 from training.release.card import overview

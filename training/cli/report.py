@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from scoring.console import say
+from scoring.cli.console import say
 from training.cli import data as engines
 from training.cli.data import add_data, read_model
 from training.evaluation.alerts import Costs

@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from scoring.cmapss import Trajectories
-from scoring.csvtable import value_of
+from scoring.wire.cmapss import Trajectories
+from scoring.wire.csv_table import value_of
 from training.data.dataset import Dataset
 from training.data.labels import remaining_useful_life
 from training.data.task import Task

@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from scoring.cmapss import Trajectories, find, read_rul, read_trajectories
 from scoring.errors import CmapssError
+from scoring.wire.cmapss import Trajectories, find, read_rul, read_trajectories
 from training.data.labels import remaining_useful_life
 from training.data.task import CMAPSS, Task
 from training.data.windows import FloatArray, windows

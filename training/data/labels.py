@@ -8,7 +8,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from scoring.cmapss import Trajectories
+from scoring.wire.cmapss import Trajectories
 from training.errors import DataError, LabelError
 
 

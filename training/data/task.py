@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from scoring.signature import Field
-from scoring.telemetry import CYCLE, FIELDS
+from scoring.model.signature import Field
+from scoring.telemetry.record import CYCLE, FIELDS
 from training.data.labels import CMAPSS_CLASSES, Classes
 from training.errors import TaskError
 from training.estimators.recipe import Recipe

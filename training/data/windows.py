@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from scoring.cmapss import Trajectories
+from scoring.wire.cmapss import Trajectories
 
 FloatArray = NDArray[np.float32]
 

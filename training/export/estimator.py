@@ -19,8 +19,8 @@ from sklearn.base import is_classifier, is_outlier_detector, is_regressor
 from sklearn.exceptions import InconsistentVersionWarning
 from sklearn.preprocessing import StandardScaler
 
-from scoring.modelfile import sealed
-from scoring.signature import (
+from scoring.model.file import sealed
+from scoring.model.signature import (
     GOLDEN_KEY,
     INPUT_NAME,
     MAX_FIELDS,

@@ -11,9 +11,9 @@ import numpy as np
 import onnx
 from sklearn.pipeline import Pipeline
 
-from scoring.model import Model
-from scoring.modelfile import sealed
-from scoring.signature import (
+from scoring.model.file import sealed
+from scoring.model.model import Model
+from scoring.model.signature import (
     DRIFT_KEY,
     GOLDEN_KEY,
     MAX_GOLDEN_BYTES,

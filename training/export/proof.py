@@ -10,9 +10,9 @@ import onnx
 from onnx import numpy_helper
 
 from scoring.errors import ModelError
-from scoring.model import Model
-from scoring.modelfile import ModelFile, sealed
-from scoring.signature import GOLDEN_KEY, Golden
+from scoring.model.file import ModelFile, sealed
+from scoring.model.model import Model
+from scoring.model.signature import GOLDEN_KEY, Golden
 
 FACTORS = (1.3, 1.01)
 """By which each is multiplied."""

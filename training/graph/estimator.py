@@ -14,7 +14,7 @@ from skl2onnx._supported_operators import sklearn_operator_name_map
 from skl2onnx.common.data_types import FloatTensorType
 from sklearn.base import is_outlier_detector
 
-from scoring.signature import INPUT_NAME, PROBABILITIES, SCORES, VALUES
+from scoring.model.signature import INPUT_NAME, PROBABILITIES, SCORES, VALUES
 from training.errors import ExportError
 from training.graph.boosters import library_of, register
 from training.graph.nodes import OPSET, Nodes, Tensor, floats, whole_numbers

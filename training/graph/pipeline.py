@@ -13,7 +13,7 @@ from skl2onnx.common.data_types import FloatTensorType
 from skl2onnx.helpers.onnx_helper import select_model_inputs_outputs
 from sklearn.pipeline import Pipeline
 
-from scoring.signature import INPUT_NAME, PROBABILITIES, RUL, Field
+from scoring.model.signature import INPUT_NAME, PROBABILITIES, RUL, Field
 from training.estimators.calibration import SMALLEST, Calibration
 from training.estimators.experts import WHOLE, Experts
 from training.estimators.prognosis import CAUTION, Prognosis

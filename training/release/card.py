@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from scoring.model import Model
+from scoring.model.model import Model
 
 _MEASURES = (
     ("accuracy", "accuracy, every cycle", "{:.3f}"),

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from scoring.model import Model
+from scoring.model.model import Model
 from training.data.dataset import Dataset, joined, load_test, load_training
 from training.estimators.recipe import Recipe
 from training.evaluation.alerts import alerts, rules

@@ -13,9 +13,9 @@ import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from scoring.explain import explain
-from scoring.model import Model
-from scoring.signature import DRIFT_KEY
+from scoring.model.model import Model
+from scoring.model.signature import DRIFT_KEY
+from scoring.predictions.explain import explain
 from training.data.dataset import Dataset
 from training.data.labels import Classes
 from training.data.task import Words

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.metrics import f1_score
 
-from scoring.model import Model
+from scoring.model.model import Model
 from training.data.dataset import Dataset
 from training.data.labels import Classes
 from training.data.task import Task

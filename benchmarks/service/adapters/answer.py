@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from scoring.model import Model
+from scoring.model.model import Model
 
 
 def load() -> Model:

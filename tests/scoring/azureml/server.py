@@ -25,8 +25,8 @@ def environment() -> Path:
 
 
 def command(port: int) -> list[str]:
-    """The command that serves scoring/score.py, as its documentation has it."""
-    return [str(environment() / "azmlinfsrv"), "--entry_script", "scoring/score.py", "--port", str(port)]
+    """The command that serves scoring/azureml/score.py, as its documentation has it."""
+    return [str(environment() / "azmlinfsrv"), "--entry_script", "scoring/azureml/score.py", "--port", str(port)]
 
 
 def variables(model_folder: Path) -> dict[str, str]:

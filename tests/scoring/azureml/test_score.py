@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from scoring import score
+from scoring.azureml import score
 from scoring.errors import ModelError
 from tests.onnx_models import record, tiny_model
 from tests.scoring.azureml import server
@@ -188,7 +188,7 @@ def pins(path: Path) -> dict[str, str]:
 
 
 def test_the_conda_environment_of_batch_endpoints_keeps_step_with_the_lock() -> None:
-    named = pins(server.ROOT / "scoring" / "conda-batch.yml")
+    named = pins(server.ROOT / "scoring" / "azureml" / "conda-batch.yml")
     development = pins(server.ROOT / "requirements" / "development.txt")
     assert set(named) - set(development) == {"azureml-core"}
     assert {name: version for name, version in named.items() if name in development} == {
@@ -197,7 +197,7 @@ def test_the_conda_environment_of_batch_endpoints_keeps_step_with_the_lock() -> 
 
 
 def test_the_conda_environment_keeps_step_with_the_lock() -> None:
-    named = pins(server.ROOT / "scoring" / "conda.yml")
+    named = pins(server.ROOT / "scoring" / "azureml" / "conda.yml")
     assert set(named) == {"azureml-inference-server-http", "numpy", "onnxruntime"}
     device = pins(server.ROOT / "requirements" / "device.txt")
     tested = pins(server.REQUIREMENTS)

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from scoring import score_files
 from scoring.__main__ import main
+from scoring.azureml import score_files
 from scoring.errors import ModelError
 from tests.onnx_models import record, tiny_model
 

@@ -6,7 +6,7 @@ from contextlib import AsyncExitStack
 import aiohttp
 import pytest
 
-from scoring.model import Model
+from scoring.model.model import Model
 from scoring.service.app import Service
 from scoring.service.process import served
 from tests.onnx_models import tiny_model

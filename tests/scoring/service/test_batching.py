@@ -1,7 +1,7 @@
 import asyncio
 import threading
 
-from scoring.classifier import Classifier
+from scoring.predictions.classifier import Classifier
 from scoring.service.limits import Limits
 from tests.onnx_models import record
 

@@ -7,12 +7,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from scoring.errors import InvalidTelemetry
-from scoring.items import ItemParser
-from scoring.rows import MAX_ROWS
 from scoring.service.body import inflated, lines
 from scoring.service.refusal import Refusal
-from scoring.telemetry import FIELDS, MAX_CYCLE, Reason, Telemetry
-from scoring.window import Window
+from scoring.telemetry.record import FIELDS, MAX_CYCLE, Reason, Telemetry
+from scoring.telemetry.window import Window
+from scoring.wire.requests import ItemParser
+from scoring.wire.windows import MAX_ROWS
 from tests.onnx_models import WINDOW, record, signature
 
 parser = ItemParser(signature())

@@ -2,7 +2,7 @@ import asyncio
 import gzip
 import json
 
-from scoring.classifier import Classifier
+from scoring.predictions.classifier import Classifier
 from tests.onnx_models import record
 from tests.scoring.service.client import LINES
 

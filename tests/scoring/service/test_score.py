@@ -6,14 +6,14 @@ import pytest
 from aiohttp import web
 from onnx import TensorProto, helper, numpy_helper
 
-from scoring.classifier import Classifier
-from scoring.model import Model
-from scoring.modelfile import sealed
+from scoring.model.file import sealed
+from scoring.model.model import Model
+from scoring.model.signature import GOLDEN_KEY, SIGNATURE_KEY, Field, Golden, Signature
+from scoring.predictions.classifier import Classifier
 from scoring.service import app, lines
 from scoring.service.limits import Limits
 from scoring.service.refusal import Refusal
-from scoring.signature import GOLDEN_KEY, SIGNATURE_KEY, Field, Golden, Signature
-from scoring.telemetry import FIELDS, Sender
+from scoring.telemetry.record import FIELDS, Sender
 from tests.onnx_models import WINDOW, record
 
 NAMES = [field.name for field in FIELDS]

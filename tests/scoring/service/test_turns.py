@@ -9,10 +9,10 @@ import aiohttp
 import pytest
 
 from benchmarks.service.hostile import bodies, streams
-from scoring.fast.parser import FastParser
 from scoring.service.app import Service
 from scoring.service.parsing import AT_ONCE_BYTES
 from scoring.service.process import served
+from scoring.wire.fast import FastParser
 from tests.scoring.service.client import JSON, LINES
 
 # Calls that the interpreter makes between two turns. A piece of a stream may have some ten thousand lines, a request a

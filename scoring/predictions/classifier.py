@@ -8,14 +8,14 @@ import numpy as np
 import numpy.typing as npt
 
 from scoring.errors import InvalidTelemetry
-from scoring.history import DEFAULT_ENGINES, Change, History, StaleCycle
-from scoring.items import Asked, Item, batches, size
-from scoring.model import Model
-from scoring.predictions import Answer, Predictions, Record, packed_columns
-from scoring.signature import FloatArray
-from scoring.telemetry import Reason, TelemetryParser
-from scoring.trajectory import Trajectory
-from scoring.window import Window
+from scoring.model.model import Model
+from scoring.model.signature import FloatArray
+from scoring.predictions.table import Answer, Predictions, Record, packed_columns
+from scoring.telemetry.history import DEFAULT_ENGINES, Change, History, StaleCycle
+from scoring.telemetry.record import Reason, TelemetryParser
+from scoring.telemetry.trajectory import Trajectory
+from scoring.telemetry.window import Window
+from scoring.wire.requests import Asked, Item, batches, size
 
 IntArray = npt.NDArray[np.int32]
 

@@ -9,8 +9,8 @@ import numpy as np
 import numpy.typing as npt
 from numpy.lib.stride_tricks import sliding_window_view
 
-from scoring.signature import FloatArray
-from scoring.window import Window
+from scoring.model.signature import FloatArray
+from scoring.telemetry.window import Window
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from scoring.errors import InvalidTelemetry
-from scoring.telemetry import Reason
+from scoring.telemetry.record import Reason
 
 _STATUS = {Reason.TOO_LARGE: 413, Reason.STALE_CYCLE: 409, Reason.SCORING_FAILED: 422}
 

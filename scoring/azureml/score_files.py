@@ -11,14 +11,14 @@ from collections.abc import Iterator, Sequence
 from itertools import islice
 from typing import Any
 
+from scoring.azureml.score import model_path
 from scoring.batch.entry import GROUP, BatchError
 from scoring.batch.inputs import Inputs
 from scoring.batch.job import dead_letter
-from scoring.classifier import Classifier
 from scoring.errors import InvalidTelemetry, ModelError
-from scoring.items import ItemParser
-from scoring.model import Model
-from scoring.score import model_path
+from scoring.model.model import Model
+from scoring.predictions.classifier import Classifier
+from scoring.wire.requests import ItemParser
 
 _model: Model | None = None
 

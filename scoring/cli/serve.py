@@ -8,15 +8,15 @@ import logging
 import os
 from pathlib import Path
 
-from scoring.console import add_engine_options, number
+from scoring.cli.console import add_engine_options, number
 from scoring.errors import ScoringError
-from scoring.model import Model
+from scoring.model.model import Model
 from scoring.service.app import Service
 from scoring.service.connections import most_connections
 from scoring.service.keys import Keys
 from scoring.service.limits import Limits
 from scoring.service.process import is_loopback, serve
-from scoring.telemetry import Sender, engine_of
+from scoring.telemetry.record import Sender, engine_of
 
 log = logging.getLogger(__name__)
 

@@ -14,12 +14,12 @@ from typing import Any
 
 import numpy as np
 
-from scoring.classifier import Classifier
 from scoring.errors import InvalidTelemetry, ModelError
-from scoring.items import Item, ItemParser
-from scoring.model import Model
-from scoring.status import status
-from scoring.telemetry import Reason, decode, listed
+from scoring.model.model import Model
+from scoring.predictions.classifier import Classifier
+from scoring.telemetry.record import Reason, decode, listed
+from scoring.wire.requests import Item, ItemParser
+from scoring.wire.status import status
 
 try:
     from azureml_inference_server_http.api.aml_response import AMLResponse

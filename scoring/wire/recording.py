@@ -12,12 +12,12 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from scoring.cmapss import read_trajectories
-from scoring.csvtable import CsvTable
 from scoring.errors import InvalidTelemetry, TableError
-from scoring.items import ItemParser
-from scoring.signature import Signature
-from scoring.telemetry import CYCLE, FIELDS, Telemetry
+from scoring.model.signature import Signature
+from scoring.telemetry.record import CYCLE, FIELDS, Telemetry
+from scoring.wire.cmapss import read_trajectories
+from scoring.wire.csv_table import CsvTable
+from scoring.wire.requests import ItemParser
 
 
 @dataclass(frozen=True)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from operator import itemgetter
 
-from scoring.items import Item, ItemParser
-from scoring.rows import ROWS
-from scoring.telemetry import ENGINE
+from scoring.telemetry.record import ENGINE
+from scoring.wire.requests import Item, ItemParser
+from scoring.wire.windows import ROWS
 
 
 class Cells:

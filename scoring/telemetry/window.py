@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from scoring.signature import FloatArray
+from scoring.model.signature import FloatArray
 
 
 class Window(NamedTuple):

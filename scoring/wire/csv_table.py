@@ -5,10 +5,10 @@ from __future__ import annotations
 import csv
 from collections.abc import Sequence
 
-from scoring.cells import Cells
 from scoring.errors import InvalidTelemetry, TableError
-from scoring.items import Item, ItemParser
-from scoring.telemetry import BYTE_ORDER_MARK, ENGINE, Reason
+from scoring.telemetry.record import BYTE_ORDER_MARK, ENGINE, Reason
+from scoring.wire.cells import Cells
+from scoring.wire.requests import Item, ItemParser
 
 _QUOTE = b'"'
 

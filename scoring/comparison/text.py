@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from itertools import zip_longest
 
 from scoring.comparison.differences import Differences
-from scoring.model import Model
+from scoring.model.model import Model
 
 _SHARES = ("p0", "p5", "p25", "p50", "p75", "p95", "p100")
 

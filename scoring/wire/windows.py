@@ -10,11 +10,11 @@ import numpy as np
 import numpy.typing as npt
 
 from scoring.errors import InvalidTelemetry
-from scoring.signature import FloatArray, Signature
-from scoring.table import table
-from scoring.telemetry import ENGINE, LARGEST, Reason, Sender, TelemetryParser, are_cycles, engine_of, kind
-from scoring.trajectory import Trajectory
-from scoring.window import Window
+from scoring.model.signature import FloatArray, Signature
+from scoring.telemetry.record import ENGINE, LARGEST, Reason, Sender, TelemetryParser, are_cycles, engine_of, kind
+from scoring.telemetry.trajectory import Trajectory
+from scoring.telemetry.window import Window
+from scoring.wire.arrays import table
 
 ROWS = "rows"
 """The key that tells these from a record."""

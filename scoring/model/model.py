@@ -13,9 +13,9 @@ import numpy.typing as npt
 import onnxruntime
 
 from scoring.errors import ModelError, SignatureError
-from scoring.modelfile import DIGEST_KEY, ModelFile, content_of, lacks
-from scoring.noise import without_schema_errors
-from scoring.signature import (
+from scoring.model.file import DIGEST_KEY, ModelFile, content_of, lacks
+from scoring.model.quiet_stderr import without_schema_errors
+from scoring.model.signature import (
     GOLDEN_KEY,
     INPUT_NAME,
     PROBABILITIES,

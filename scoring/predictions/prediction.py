@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from scoring.signature import Signature
-from scoring.telemetry import CYCLE, ENGINE, Telemetry
-from scoring.window import Window
+from scoring.model.signature import Signature
+from scoring.telemetry.record import CYCLE, ENGINE, Telemetry
+from scoring.telemetry.window import Window
 
 
 @dataclass(frozen=True, slots=True)

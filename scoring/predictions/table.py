@@ -10,12 +10,12 @@ import numpy as np
 import numpy.typing as npt
 
 from scoring.errors import InvalidTelemetry
-from scoring.items import Asked, Item, size
-from scoring.model import RUL_COLUMNS, Model, Outputs
-from scoring.prediction import Prediction, label_key, significant, weights_key
-from scoring.signature import FloatArray, Signature
-from scoring.telemetry import CYCLE, ENGINE
-from scoring.trajectory import Trajectory
+from scoring.model.model import RUL_COLUMNS, Model, Outputs
+from scoring.model.signature import FloatArray, Signature
+from scoring.predictions.prediction import Prediction, label_key, significant, weights_key
+from scoring.telemetry.record import CYCLE, ENGINE
+from scoring.telemetry.trajectory import Trajectory
+from scoring.wire.requests import Asked, Item, size
 
 Answer = Prediction | InvalidTelemetry
 Record = dict[str, Any]

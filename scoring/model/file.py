@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from scoring.errors import ModelError, SignatureError
-from scoring.signature import SIGNATURE_KEY, Signature
+from scoring.model.signature import SIGNATURE_KEY, Signature
 
 DIGEST_KEY = "turbofan.digest"
 """Metadata key of the SHA-256, in hexadecimal, of all bytes of the file but this value's own."""

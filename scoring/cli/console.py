@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable, Collection
 from typing import TypeVar
 
-from scoring.history import DEFAULT_ENGINES
+from scoring.telemetry.history import DEFAULT_ENGINES
 
 Number = TypeVar("Number", int, float)
 

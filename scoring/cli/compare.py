@@ -10,16 +10,16 @@ from collections.abc import Iterator
 
 from scoring.batch.inputs import Inputs
 from scoring.batch.store import load_model
-from scoring.classifier import MAX_BATCH, Classifier
+from scoring.cli.console import REFUSED, note, note_empty, number, say
 from scoring.comparison.differences import Differences, Pair
-from scoring.comparison.table import table
-from scoring.console import REFUSED, note, note_empty, number, say
+from scoring.comparison.text import table
 from scoring.errors import InvalidTelemetry
-from scoring.history import DEFAULT_ENGINES
-from scoring.items import ItemParser
-from scoring.model import Model
-from scoring.prediction import Prediction
-from scoring.telemetry import Sender, engine_of
+from scoring.model.model import Model
+from scoring.predictions.classifier import MAX_BATCH, Classifier
+from scoring.predictions.prediction import Prediction
+from scoring.telemetry.history import DEFAULT_ENGINES
+from scoring.telemetry.record import Sender, engine_of
+from scoring.wire.requests import ItemParser
 
 # Messages in hand at once: enough for full batches.
 _CHUNK = 16 * MAX_BATCH

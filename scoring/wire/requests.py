@@ -9,10 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from scoring.errors import InvalidTelemetry
-from scoring.rows import ROWS, RowsParser
-from scoring.signature import FloatArray, Signature
-from scoring.table import table
-from scoring.telemetry import (
+from scoring.model.signature import FloatArray, Signature
+from scoring.telemetry.record import (
     ENGINE,
     LARGEST,
     Reason,
@@ -25,8 +23,10 @@ from scoring.telemetry import (
     is_engine_id,
     listed,
 )
-from scoring.trajectory import Trajectory
-from scoring.window import Window
+from scoring.telemetry.trajectory import Trajectory
+from scoring.telemetry.window import Window
+from scoring.wire.arrays import table
+from scoring.wire.windows import ROWS, RowsParser
 
 Asked = Telemetry | Window
 """What the model is asked about, one answer each."""

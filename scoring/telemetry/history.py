@@ -11,8 +11,8 @@ import numpy as np
 import numpy.typing as npt
 
 from scoring.errors import InvalidTelemetry
-from scoring.signature import FloatArray
-from scoring.telemetry import CYCLE, Reason, Telemetry
+from scoring.model.signature import FloatArray
+from scoring.telemetry.record import CYCLE, Reason, Telemetry
 
 # 18 kB an engine for C-MAPSS: 1,000 engines are 18 MB, and more than one gateway ever sees.
 DEFAULT_ENGINES = 1_000

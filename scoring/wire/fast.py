@@ -7,10 +7,10 @@ from collections.abc import Sequence
 import msgspec
 
 from scoring.errors import InvalidTelemetry
-from scoring.fast.objects import Form, Objects, RowsForm, record_form
-from scoring.items import Item, ItemParser
-from scoring.rows import ROWS
-from scoring.telemetry import ENGINE, Sender
+from scoring.telemetry.record import ENGINE, Sender
+from scoring.wire.fast_objects import Form, Objects, RowsForm, record_form
+from scoring.wire.requests import Item, ItemParser
+from scoring.wire.windows import ROWS
 
 _ROWS_KEY = f'"{ROWS}"'.encode()
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from scoring.model import Model
-from scoring.signature import FloatArray
+from scoring.model.model import Model
+from scoring.model.signature import FloatArray
 
 
 @dataclass(frozen=True, slots=True)

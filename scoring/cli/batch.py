@@ -15,12 +15,12 @@ from scoring.batch.entry import GROUP
 from scoring.batch.inputs import Inputs
 from scoring.batch.job import PART_ENTRIES, Job, Outcome
 from scoring.batch.store import load_model
-from scoring.classifier import Classifier
-from scoring.console import REFUSED, add_engine_options, note, note_empty, number, say
+from scoring.cli.console import REFUSED, add_engine_options, note, note_empty, number, say
 from scoring.errors import InvalidTelemetry
-from scoring.items import ItemParser
-from scoring.prediction import columns
-from scoring.telemetry import Sender, Telemetry, engine_of
+from scoring.predictions.classifier import Classifier
+from scoring.predictions.prediction import columns
+from scoring.telemetry.record import Sender, Telemetry, engine_of
+from scoring.wire.requests import ItemParser
 
 # Where progress is no line that overwrites itself, it is told seldom enough not to fill a log.
 _SILENCE_SECONDS = 30.0

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from scoring.errors import InvalidTelemetry
-from scoring.signature import Field, FloatArray
+from scoring.model.signature import Field, FloatArray
 
 CYCLE = "CycleTime"
 ENGINE = "ConnectionDeviceId"

@@ -1,0 +1,1 @@
+"""The scoring scripts that Azure ML's servers call."""

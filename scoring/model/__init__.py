@@ -1,0 +1,1 @@
+"""The ONNX model: its file, what it says of itself, and the calls to it."""

@@ -1,0 +1,1 @@
+"""What the model says of engines, as it is told to others."""

@@ -1,0 +1,1 @@
+"""What machines say: records, windows, trajectories, and each engine's history."""

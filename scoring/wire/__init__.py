@@ -1,0 +1,1 @@
+"""What is sent and stored, parsed: JSON bodies, C-MAPSS lines, CSV tables."""

@@ -18,7 +18,7 @@ import os, time
 import numpy as np
 import modules.rulclassifier.main
 from pathlib import Path
-from modules.edge.memory import give_back
+from modules.edge.host.memory import give_back
 from scoring.predictions.classifier import Classifier
 from scoring.model.model import Model
 from scoring.telemetry.record import Telemetry

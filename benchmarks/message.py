@@ -17,8 +17,8 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.telemetry import telemetry
-from modules.edge.message import InputMessage
-from modules.rulclassifier import answers
+from modules.edge.hub.message import InputMessage
+from modules.rulclassifier import replies as answers
 from scoring.model.model import Model
 from scoring.predictions.classifier import Classifier
 from scoring.telemetry.record import FIELDS, Sender

@@ -5,8 +5,8 @@ import re
 
 import pytest
 
+from modules.edge.hub.message import OutputMessage
 from modules.edge.journal import Journal, Settlement
-from modules.edge.message import OutputMessage
 from simulator.runtime import Runtime
 from tests.deployment import Deployment, answered, by_output
 

@@ -7,19 +7,19 @@ import logging
 from collections.abc import Callable
 from pathlib import Path
 
-from modules.edge.client import EdgeClient
-from modules.edge.health import Health
+from modules.edge.host.health import Health
+from modules.edge.host.memory import give_back
+from modules.edge.host.metrics import Metrics
+from modules.edge.host.process import run, unless, until
+from modules.edge.host.watchdog import Watchdog, Work
+from modules.edge.hub.client import EdgeClient
+from modules.edge.hub.twin import Twin
 from modules.edge.journal import Journal
-from modules.edge.memory import give_back
-from modules.edge.metrics import Metrics
-from modules.edge.outbox import Outbox
-from modules.edge.process import run, unless, until
-from modules.edge.twin import Twin
-from modules.edge.watchdog import Watchdog, Work
+from modules.edge.journal.outbox import Outbox
 from modules.rulclassifier import settings
-from modules.rulclassifier.answers import bare
 from modules.rulclassifier.meters import Meters
 from modules.rulclassifier.processor import Processor, Rules
+from modules.rulclassifier.replies import bare
 from scoring.errors import ModelError
 from scoring.model.model import Model
 from scoring.predictions.classifier import Classifier

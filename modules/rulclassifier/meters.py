@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from modules.edge.client import EdgeClient
+from modules.edge.host.metrics import Metrics
+from modules.edge.hub.client import EdgeClient
 from modules.edge.journal import Journal
-from modules.edge.metrics import Metrics
-from modules.edge.outbox import Outbox
+from modules.edge.journal.outbox import Outbox
 from modules.rulclassifier.continuity import Continuity
 from scoring.model.model import Model
 from scoring.telemetry.history import History

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
+from modules.edge.hub.message import InputMessage, OutputMessage
 from modules.edge.journal import Entry
-from modules.edge.message import InputMessage, OutputMessage
-from modules.rulclassifier import answers
+from modules.rulclassifier import replies as answers
 from modules.rulclassifier.continuity import MOST_OF_ENGINE, Continuity, Ticket
 from modules.rulclassifier.task import Task
 from scoring.errors import InvalidTelemetry

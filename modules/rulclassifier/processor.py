@@ -11,10 +11,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from modules.edge.journal import Entry, Journal, JournalBrokenError, JournalError, Outgoing, Settlement
-from modules.edge.outbox import Outbox
-from modules.rulclassifier import answers
+from modules.edge.journal.outbox import Outbox
+from modules.rulclassifier import replies as answers
 from modules.rulclassifier.continuity import CONFIRM_SECONDS, JUMP, Continuity, Ticket
-from modules.rulclassifier.memory import Memory
+from modules.rulclassifier.histories import Memory
 from modules.rulclassifier.meters import Meters
 from modules.rulclassifier.part import MORE_ROWS, Outcome, Part
 from modules.rulclassifier.task import Task

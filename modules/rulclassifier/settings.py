@@ -5,9 +5,9 @@ from __future__ import annotations
 from enum import StrEnum
 
 from modules.edge import settings
+from modules.edge.host.watchdog import EARLIEST_SECONDS, STALL_SECONDS
 from modules.edge.journal import Durability
 from modules.edge.settings import Choice, Folder, Number, Text
-from modules.edge.watchdog import EARLIEST_SECONDS, STALL_SECONDS
 from modules.rulclassifier.continuity import CONFIRM_SECONDS as DEFAULT_CONFIRM_SECONDS
 from modules.rulclassifier.continuity import JUMP
 from scoring.telemetry.history import DEFAULT_ENGINES

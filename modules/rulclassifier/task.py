@@ -6,9 +6,9 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from modules.edge.hub.message import OutputMessage
 from modules.edge.journal import Entry
-from modules.edge.message import OutputMessage
-from modules.rulclassifier import answers
+from modules.rulclassifier import replies as answers
 from scoring.errors import InvalidTelemetry
 from scoring.telemetry.record import Telemetry
 

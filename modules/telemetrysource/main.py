@@ -7,13 +7,13 @@ import logging
 from collections.abc import Callable
 from pathlib import Path
 
-from modules.edge.client import EdgeClient
-from modules.edge.health import Health
-from modules.edge.metrics import Metrics
-from modules.edge.process import run, until
-from modules.edge.sender import Parcel, Sender
+from modules.edge.host.health import Health
+from modules.edge.host.metrics import Metrics
+from modules.edge.host.process import run, until
+from modules.edge.hub.client import EdgeClient
+from modules.edge.hub.sender import Parcel, Sender
+from modules.edge.hub.twin import Desired, Twin
 from modules.edge.settings import SettingError
-from modules.edge.twin import Desired, Twin
 from modules.telemetrysource import settings
 from modules.telemetrysource.pace import Pace
 from modules.telemetrysource.position import Position

@@ -68,7 +68,7 @@ async def answers_as_the_host(image: Image, folder: Path, program: str) -> None:
         classifier.kill()
         await classifier.until(lambda status: status.restarts == 1 and status.state == "running")
         messages = await answered(runtime, READINGS)
-        health = await exec_in(classifier.container, "python3", "-m", "modules.edge.health")
+        health = await exec_in(classifier.container, "python3", "-m", "modules.edge.host.health")
         await classifier.stop()
         assert classifier.status.exit_code == 0, classifier.text(20)
     found = {

@@ -31,7 +31,7 @@ def test_it_says_what_it_is(image: Image) -> None:
     assert found["Architecture"] == OCI[image.architecture]
     assert found["Config"]["User"] == "1000:1000"
     assert list(found["Config"]["Volumes"]) == ["/state"]
-    assert "modules.edge.health" in str(found["HealthCheck" if "HealthCheck" in found else "Healthcheck"])
+    assert "modules.edge.host.health" in str(found["HealthCheck" if "HealthCheck" in found else "Healthcheck"])
 
 
 def test_it_is_small(image: Image) -> None:

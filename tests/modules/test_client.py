@@ -1,6 +1,6 @@
 from types import SimpleNamespace
 
-from modules.edge.client import Pauses
+from modules.edge.hub.client import Pauses
 
 CARRIED = SimpleNamespace(carried=1, was_answer=False)
 ANSWER = SimpleNamespace(carried=5, was_answer=True)

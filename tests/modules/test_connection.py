@@ -3,10 +3,10 @@ from types import SimpleNamespace
 
 import pytest
 
-from modules.edge import connection as edge
-from modules.edge.connection import Connection
-from modules.edge.message import OutputMessage
-from modules.edge.sender import ConnectionLostError
+from modules.edge.hub import connection as edge
+from modules.edge.hub.connection import Connection
+from modules.edge.hub.message import OutputMessage
+from modules.edge.hub.sender import ConnectionLostError
 
 MESSAGE = OutputMessage("predictions", b"{}", "id")
 

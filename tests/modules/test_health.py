@@ -5,8 +5,8 @@ import sys
 
 import pytest
 
-from modules.edge.health import Check, Health
-from modules.edge.metrics import Metrics
+from modules.edge.host.health import Check, Health
+from modules.edge.host.metrics import Metrics
 from modules.edge.settings import Address, SettingError
 
 
@@ -14,7 +14,7 @@ async def check(listen: str) -> tuple[int | None, str]:
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
-        "modules.edge.health",
+        "modules.edge.host.health",
         env={**os.environ, "METRICS_LISTEN": listen},
         stderr=subprocess.PIPE,
     )

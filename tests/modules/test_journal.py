@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from modules.edge.hub.message import OutputMessage
 from modules.edge.journal import Durability, Entry, Journal, JournalBrokenError, JournalError, Settlement
 from modules.edge.journal.journal import MOST_ASIDE, ROW_OVERHEAD
-from modules.edge.message import OutputMessage
 
 TOPIC = "devices/d/modules/m/inputs/telemetry/%24.mid="
 DAMAGES = 150 * int(os.environ.get("FAULT_ROUNDS", "1"))

@@ -4,7 +4,7 @@ import sys
 
 import pytest
 
-from modules.edge.logs import EdgeFormatter
+from modules.edge.host.logs import EdgeFormatter
 
 FORM = re.compile(r"<(\d)> \d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3} \+00:00 \[(\w{3})\] - (.*)")
 

@@ -1,7 +1,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from modules.edge.message import InputMessage
+from modules.edge.hub.message import InputMessage
 
 TOPIC = "devices/edge-1/modules/rulclassifier/inputs/telemetry/"
 

@@ -1,4 +1,4 @@
-from modules.edge.metrics import Metrics
+from modules.edge.host.metrics import Metrics
 from modules.rulclassifier.meters import Meters
 from scoring.model.model import Model
 from scoring.telemetry.record import Reason

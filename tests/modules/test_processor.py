@@ -8,12 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from modules.edge.host.metrics import Metrics
+from modules.edge.hub.message import OutputMessage
 from modules.edge.journal import Journal, JournalError
-from modules.edge.message import OutputMessage
-from modules.edge.metrics import Metrics
-from modules.edge.outbox import Outbox
+from modules.edge.journal.outbox import Outbox
 from modules.edge.settings import Address
-from modules.rulclassifier import answers
+from modules.rulclassifier import replies as answers
 from modules.rulclassifier.meters import Meters
 from modules.rulclassifier.processor import ATTEMPTS, DEFAULT_RULES, Processor, Rules
 from scoring.model.model import Model
@@ -524,7 +524,7 @@ def test_they_are_kept_for_a_week(tmp_path, model, monkeypatch, days, engines) -
     module.journal.close()
     Module(tmp_path, other_fields()).journal.close()
     now = time.time() + days * 24 * 3_600
-    monkeypatch.setattr("modules.rulclassifier.memory.time.time", lambda: now)
+    monkeypatch.setattr("modules.rulclassifier.histories.time.time", lambda: now)
     Module(tmp_path, other_fields()).journal.close()
     again = Module(tmp_path, model)
     assert len(again.classifier.history) == engines

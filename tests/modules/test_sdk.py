@@ -13,7 +13,7 @@ from azure.iot.device.aio import IoTHubModuleClient
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from modules.edge import sdk
+from modules.edge.hub import sdk
 
 KEY = "c2VjcmV0"
 INPUT = "devices/edge/modules/m/inputs/telemetry/"

@@ -3,11 +3,11 @@ import random
 
 import pytest
 
+from modules.edge.hub.message import OutputMessage
+from modules.edge.hub.sender import IN_FLIGHT, PROOFS, SUBMITTED, ConnectionLostError, Parcel, Sender
 from modules.edge.journal import Journal, JournalError, Outgoing, Settlement
-from modules.edge.message import OutputMessage
-from modules.edge.outbox import LOST_CONNECTIONS, PAGE, Outbox
-from modules.edge.sender import IN_FLIGHT, PROOFS, SUBMITTED, ConnectionLostError, Parcel, Sender
-from modules.rulclassifier.answers import bare
+from modules.edge.journal.outbox import LOST_CONNECTIONS, PAGE, Outbox
+from modules.rulclassifier.replies import bare
 
 
 class Hub:
@@ -262,7 +262,7 @@ async def test_what_can_never_be_sent_is_replaced_at_once_in_its_place(journal) 
 async def test_what_cannot_be_replaced_for_want_of_a_disk_stays_and_is_tried_again(
     journal, monkeypatch, caplog
 ) -> None:
-    monkeypatch.setattr("modules.edge.sender.RETRY_SECONDS", 0.01)
+    monkeypatch.setattr("modules.edge.hub.sender.RETRY_SECONDS", 0.01)
     hub = Hub()
     hub.open()
     fill(journal, [message(1, 1, b"too large"), message(2, 2)])
@@ -335,7 +335,7 @@ async def test_the_outbox_of_an_earlier_process_is_sent_in_order_and_cleared_onc
 
 
 async def test_what_was_not_acknowledged_is_sent_by_the_next_process(journal, monkeypatch) -> None:
-    monkeypatch.setattr("modules.edge.sender.CLOSE_SECONDS", 0.01)
+    monkeypatch.setattr("modules.edge.hub.sender.CLOSE_SECONDS", 0.01)
     hub = Hub()
     fill(journal, [message(n, n) for n in range(5)])
     await running(Outbox(journal, hub, bare), journal, lambda: hub.waiting == 5)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from modules.edge.watchdog import EXIT_CODE
+from modules.edge.host.watchdog import EXIT_CODE
 
 ROOT = Path(__file__).parents[2]
 

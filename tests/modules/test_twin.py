@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from modules.edge.twin import FOREIGN_BYTES, Desired, Twin, TwinError
+from modules.edge.hub.twin import FOREIGN_BYTES, Desired, Twin, TwinError
 from modules.telemetrysource.pace import Pace
 from modules.telemetrysource.settings import RATE
 from simulator.cloud.twin import merged

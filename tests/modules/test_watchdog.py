@@ -1,7 +1,7 @@
 import asyncio
 import threading
 
-from modules.edge.watchdog import EXIT_CODE, Watchdog, Work
+from modules.edge.host.watchdog import EXIT_CODE, Watchdog, Work
 
 STALL = 0.05
 

@@ -18,11 +18,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import cast
 
+from modules.edge.hub.message import InputMessage, OutputMessage
 from modules.edge.journal import layout
 from modules.edge.journal.errors import Durability, JournalBrokenError, JournalError, is_damage
 from modules.edge.journal.file import open_file
 from modules.edge.journal.rows import DamagedRow, checked, checksum
-from modules.edge.message import InputMessage, OutputMessage
 
 log = logging.getLogger(__name__)
 

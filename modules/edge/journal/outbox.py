@@ -7,9 +7,9 @@ import logging
 from collections import deque
 from collections.abc import Callable, Sequence
 
+from modules.edge.hub.message import OutputMessage
+from modules.edge.hub.sender import Link, Parcel, Sender
 from modules.edge.journal import Journal, JournalError, Outgoing
-from modules.edge.message import OutputMessage
-from modules.edge.sender import Link, Parcel, Sender
 
 log = logging.getLogger(__name__)
 

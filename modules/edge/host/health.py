@@ -1,6 +1,6 @@
 """How a module is: what it says of itself, and a container's health check that asks it.
 
-python3 -m modules.edge.health
+python3 -m modules.edge.host.health
 """
 
 from __future__ import annotations

@@ -11,7 +11,8 @@ import threading
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
-from modules.edge import logs, sdk
+from modules.edge.host import logs
+from modules.edge.hub import sdk
 from modules.edge.journal import JournalError
 from modules.edge.settings import SettingError
 

@@ -11,11 +11,11 @@ import logging
 import random
 from typing import Any
 
-from modules.edge import sdk
-from modules.edge.connection import Connection, chain
-from modules.edge.message import OutputMessage
-from modules.edge.reporter import Reporter
-from modules.edge.twin import Twin
+from modules.edge.hub import sdk
+from modules.edge.hub.connection import Connection, chain
+from modules.edge.hub.message import OutputMessage
+from modules.edge.hub.reporter import Reporter
+from modules.edge.hub.twin import Twin
 
 log = logging.getLogger(__name__)
 

@@ -7,9 +7,9 @@ import logging
 import random
 from typing import Any
 
-from modules.edge import sdk
-from modules.edge.connection import CALL_SECONDS, Connection, chain
-from modules.edge.twin import Twin, TwinError, named
+from modules.edge.hub import sdk
+from modules.edge.hub.connection import CALL_SECONDS, Connection, chain
+from modules.edge.hub.twin import Twin, TwinError, named
 
 log = logging.getLogger(__name__)
 

@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
-from modules.edge.message import OutputMessage
+from modules.edge.hub.message import OutputMessage
 
 log = logging.getLogger(__name__)
 

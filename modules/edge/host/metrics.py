@@ -11,7 +11,7 @@ import prometheus_client
 from aiohttp import web
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
-from modules.edge.health import Check
+from modules.edge.host.health import Check
 from modules.edge.settings import Address, SettingError
 from scoring.version import VERSION
 

@@ -10,9 +10,9 @@ from typing import Any, TypeVar
 from azure.iot.device import Message
 from azure.iot.device.aio import IoTHubModuleClient
 
-from modules.edge import sdk
-from modules.edge.message import JSON_TYPE, OutputMessage
-from modules.edge.sender import ConnectionLostError
+from modules.edge.hub import sdk
+from modules.edge.hub.message import JSON_TYPE, OutputMessage
+from modules.edge.hub.sender import ConnectionLostError
 
 log = logging.getLogger(__name__)
 

@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections.abc import Iterator, Mapping
 
-from modules.edge.message import InputMessage, OutputMessage
+from modules.edge.hub.message import InputMessage, OutputMessage
 from scoring.predictions.prediction import Prediction
 from scoring.telemetry.record import Reason
 

@@ -1,0 +1,1 @@
+"""The connection to edgeHub: messages, the twin, and what is sent."""

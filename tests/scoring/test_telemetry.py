@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from scoring.errors import InvalidTelemetry
+from scoring.telemetry import record as telemetry
 from scoring.telemetry.record import FIELDS, MAX_BODY_BYTES, Reason, Sender, Telemetry, TelemetryParser
-from scoring.telemetry.record import record as telemetry
 from tests.onnx_models import record
 
 NAMES = [field.name for field in FIELDS]

@@ -21,7 +21,8 @@ from modules.edge.hub.message import InputMessage
 from modules.rulclassifier import replies as answers
 from scoring.model.model import Model
 from scoring.predictions.classifier import Classifier
-from scoring.telemetry.record import FIELDS, Sender
+from scoring.telemetry.record import Sender
+from scoring.telemetry.turbofan import FIELDS
 
 ROUNDS = 20
 MESSAGES = 200

@@ -17,7 +17,10 @@ from hypothesis import HealthCheck, Phase, given, settings, target
 from hypothesis import strategies as st
 
 from scoring.errors import InvalidTelemetry
-from scoring.telemetry.record import FIELDS, MAX_BODY_BYTES, Sender, TelemetryParser
+from scoring.telemetry.record import Sender
+from scoring.telemetry.turbofan import FIELDS
+from scoring.wire.json_body import MAX_BODY_BYTES
+from scoring.wire.records import TelemetryParser
 
 ROUNDS = 5
 RECORD = {field.name: 1.0 for field in FIELDS}

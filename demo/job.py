@@ -11,7 +11,7 @@ from rich.console import Console
 
 from demo.errors import DemoError
 from scoring.model.file import read_signature
-from scoring.telemetry.record import FIELDS
+from scoring.telemetry.turbofan import FIELDS
 from scoring.wire.cmapss import Trajectories, find, write_trajectories
 from training.data.dataset import Dataset, load_test
 from training.data.labels import Classes

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 from sklearn.metrics import accuracy_score, f1_score
 
+from scoring.names import CYCLE, ENGINE
 from simulator.cloud.upstream import Received, received
 from training.data.dataset import Dataset
 from training.data.labels import Classes
@@ -111,7 +112,7 @@ class Tally:
             self.dead_letters[message.properties["reason"]] += 1
             return
         record = json.loads(message.body)
-        engine, cycle = record["ConnectionDeviceId"], record["CycleTime"]
+        engine, cycle = record[ENGINE], record[CYCLE]
         if message.output == "alerts":
             self.alerted.add(engine)
             return

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
+
 
 def encodable(text: str) -> str:
     """A text as UTF-8 can hold it: JSON may name half of a pair of surrogates, which is no character."""
@@ -28,11 +30,37 @@ class CmapssError(ScoringError):
     """A C-MAPSS file is not what its format promises; names the file, the line and what was expected."""
 
 
+class Reason(StrEnum):
+    """Why a message or a record cannot be scored; the dead letter carries it."""
+
+    TOO_LARGE = "too_large"
+    NOT_UTF8 = "not_utf8"
+    NOT_JSON = "not_json"
+    TOO_DEEP = "too_deep"
+    TOO_COMPLEX = "too_complex"
+    NOT_A_RECORD = "not_a_record"
+    EMPTY = "empty"
+    TOO_MANY_RECORDS = "too_many_records"
+    DUPLICATE_FIELD = "duplicate_field"
+    MISSING_FIELD = "missing_field"
+    WRONG_TYPE = "wrong_type"
+    NOT_A_NUMBER = "not_a_number"
+    INFINITE = "infinite"
+    CYCLE_OUT_OF_RANGE = "cycle_out_of_range"
+    ENGINE_ID = "engine_id"
+    UNNAMED_ENGINE = "unnamed_engine"
+    FOREIGN_ENGINE = "foreign_engine"
+    STALE_CYCLE = "stale_cycle"
+    UNCONFIRMED_JUMP = "unconfirmed_jump"
+    SCORING_FAILED = "scoring_failed"
+    NOT_TAKEN = "not_taken"
+
+
 class InvalidTelemetry(ScoringError):  # noqa: N818 - it describes a message, not a fault of the program
     """A message or a record that cannot be scored.
 
     Attributes:
-        reason: One word of `telemetry.Reason`, stable enough to route and count by.
+        reason: One word of `Reason`, stable enough to route and count by.
         detail: One sentence that names the field and the value.
         field: The field's name; "" where it is no single field's fault.
     """

@@ -8,7 +8,8 @@ from onnx import TensorProto, helper, numpy_helper
 
 from scoring.model.file import sealed
 from scoring.model.signature import GOLDEN_KEY, SIGNATURE_KEY, Golden, Signature
-from scoring.telemetry.record import CYCLE, FIELDS
+from scoring.names import CYCLE
+from scoring.telemetry.turbofan import FIELDS
 
 WINDOW = 5
 

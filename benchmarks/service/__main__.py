@@ -27,7 +27,7 @@ from benchmarks.service.environments import ROOT
 from benchmarks.service.servers import Server, servers, shape
 from benchmarks.telemetry import telemetry
 from scoring.model.model import Model
-from scoring.telemetry.record import ENGINE
+from scoring.names import ENGINE
 
 CONNECTIONS = (1, 8, 64)
 BULK_WINDOWS = 64

@@ -26,9 +26,10 @@ import pyarrow.parquet as pq
 
 from benchmarks.telemetry import telemetry
 from scoring.model.model import Model
+from scoring.names import ENGINE
 from scoring.predictions.classifier import MAX_BATCH
 from scoring.telemetry.history import History
-from scoring.telemetry.record import ENGINE, Telemetry
+from scoring.telemetry.record import Telemetry
 
 _CAPTURE = {
     "type": "record",

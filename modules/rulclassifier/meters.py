@@ -7,9 +7,9 @@ from modules.edge.hub.client import EdgeClient
 from modules.edge.journal import Journal
 from modules.edge.journal.outbox import Outbox
 from modules.rulclassifier.continuity import Continuity
+from scoring.errors import Reason
 from scoring.model.model import Model
 from scoring.telemetry.history import History
-from scoring.telemetry.record import Reason
 
 # From one window in a call on a PC to a full batch on a small ARM core.
 _SCORING_SECONDS = (0.0001, 0.0005, 0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0)

@@ -10,12 +10,13 @@ from modules.edge.journal import Entry
 from modules.rulclassifier import replies as answers
 from modules.rulclassifier.continuity import MOST_OF_ENGINE, Continuity, Ticket
 from modules.rulclassifier.task import Task
-from scoring.errors import InvalidTelemetry
+from scoring.errors import InvalidTelemetry, Reason
 from scoring.model.signature import FloatArray
-from scoring.predictions.classifier import Batch, Classifier
+from scoring.predictions.classifier import Classifier
 from scoring.predictions.table import Answer, Predictions
+from scoring.telemetry.batch import Batch
 from scoring.telemetry.history import Change, Kept
-from scoring.telemetry.record import Reason, Telemetry
+from scoring.telemetry.record import Telemetry
 
 # More may come in the step that fills a part: what was held back until then.
 MORE_ROWS = MOST_OF_ENGINE + 1

@@ -18,9 +18,11 @@ from modules.rulclassifier.histories import Memory
 from modules.rulclassifier.meters import Meters
 from modules.rulclassifier.part import MORE_ROWS, Outcome, Part
 from modules.rulclassifier.task import Task
-from scoring.errors import InvalidTelemetry
-from scoring.predictions.classifier import MAX_BATCH, Batch, Classifier
-from scoring.telemetry.record import ENGINE, Reason, Sender, Telemetry
+from scoring.errors import InvalidTelemetry, Reason
+from scoring.names import ENGINE
+from scoring.predictions.classifier import MAX_BATCH, Classifier
+from scoring.telemetry.batch import Batch
+from scoring.telemetry.record import Sender, Telemetry
 
 log = logging.getLogger(__name__)
 

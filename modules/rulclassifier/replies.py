@@ -7,8 +7,8 @@ import json
 from collections.abc import Iterator, Mapping
 
 from modules.edge.hub.message import InputMessage, OutputMessage
+from scoring.errors import Reason
 from scoring.predictions.prediction import Prediction
-from scoring.telemetry.record import Reason
 
 PREDICTIONS = "predictions"
 ALERTS = "alerts"

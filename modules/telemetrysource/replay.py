@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 import numpy as np
 
 from modules.edge.hub.message import OutputMessage
-from scoring.telemetry.record import ENGINE
+from scoring.names import ENGINE
 from scoring.wire.recording import Recording
 
 OUTPUT = "telemetry"

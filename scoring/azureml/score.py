@@ -14,11 +14,12 @@ from typing import Any
 
 import numpy as np
 
-from scoring.errors import InvalidTelemetry, ModelError
+from scoring.errors import InvalidTelemetry, ModelError, Reason
 from scoring.model.model import Model
 from scoring.predictions.classifier import Classifier
-from scoring.telemetry.record import Reason, decode, listed
-from scoring.wire.requests import Item, ItemParser
+from scoring.telemetry.items import Item
+from scoring.wire.json_body import decode, listed
+from scoring.wire.requests import ItemParser
 from scoring.wire.status import status
 
 try:

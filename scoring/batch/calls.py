@@ -15,7 +15,7 @@ from scoring.batch.job import Job, dead_letter
 from scoring.errors import InvalidTelemetry
 from scoring.predictions.classifier import THREADS, Classifier
 from scoring.predictions.table import Predictions
-from scoring.wire.requests import Asked
+from scoring.telemetry.items import Asked
 
 Numbered = tuple[str, Entry]
 Checked = tuple[str, Entry, Asked | InvalidTelemetry]

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from scoring.errors import InvalidTelemetry, ScoringError
-from scoring.wire.requests import Asked, Item, unfolded
+from scoring.telemetry.items import Asked, Item, unfolded
 
 GROUP = 256
 """Messages that are read, and items that are scored, in one step: enough that what a step costs beside them does not

@@ -8,9 +8,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from scoring.errors import InvalidTelemetry
-from scoring.telemetry.record import BYTE_ORDER_MARK, ENGINE, MAX_BODY_BYTES, Reason, Sender, decode, listed
-from scoring.wire.requests import Item, ItemParser
+from scoring.errors import InvalidTelemetry, Reason
+from scoring.names import ENGINE
+from scoring.telemetry.items import Item
+from scoring.telemetry.record import Sender
+from scoring.wire.json_body import BYTE_ORDER_MARK, MAX_BODY_BYTES, decode, listed
+from scoring.wire.requests import ItemParser
 
 _BODY = "Body"
 _SYSTEM = "SystemProperties"

@@ -16,9 +16,10 @@ import pyarrow.parquet as pq
 from scoring.batch.entry import BatchError, Entry, in_one_line
 from scoring.batch.text import refuse_engine
 from scoring.errors import TableError
-from scoring.telemetry.record import ENGINE
+from scoring.names import ENGINE
+from scoring.telemetry.items import Item
 from scoring.wire.csv_table import engine_column, require_columns
-from scoring.wire.requests import Item, ItemParser
+from scoring.wire.requests import ItemParser
 
 # As many rows as are scored in a few milliseconds: what is read ahead stays small.
 _ROWS = 1_024

@@ -8,22 +8,16 @@ from typing import BinaryIO
 
 from scoring.batch.entry import GROUP, BatchError, Entry
 from scoring.batch.envelope import Envelope, is_envelope
-from scoring.errors import InvalidTelemetry
-from scoring.telemetry.record import (
-    BYTE_ORDER_MARK,
-    ENGINE,
-    FIELDS,
-    MAX_BODY_BYTES,
-    Reason,
-    decode,
-    is_foreign,
-    listed,
-)
+from scoring.errors import InvalidTelemetry, Reason
+from scoring.names import ENGINE
+from scoring.telemetry.items import Item
+from scoring.telemetry.turbofan import FIELDS
 from scoring.wire.cells import Cells
 from scoring.wire.cmapss import CUT
 from scoring.wire.csv_table import CsvTable, value_of
 from scoring.wire.fast import FastParser
-from scoring.wire.requests import Item, ItemParser
+from scoring.wire.json_body import BYTE_ORDER_MARK, MAX_BODY_BYTES, decode, is_foreign, listed
+from scoring.wire.requests import ItemParser
 
 # A body of the largest size as base64, and as much again as the hub may tell of it.
 _MAX_LINE_BYTES = 2 * MAX_BODY_BYTES

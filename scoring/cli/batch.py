@@ -19,7 +19,8 @@ from scoring.cli.console import REFUSED, add_engine_options, note, note_empty, n
 from scoring.errors import InvalidTelemetry
 from scoring.predictions.classifier import Classifier
 from scoring.predictions.prediction import columns
-from scoring.telemetry.record import Sender, Telemetry, engine_of
+from scoring.telemetry.record import Sender, Telemetry
+from scoring.wire.records import engine_of
 from scoring.wire.requests import ItemParser
 
 # Where progress is no line that overwrites itself, it is told seldom enough not to fill a log.

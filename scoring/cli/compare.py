@@ -18,7 +18,8 @@ from scoring.model.model import Model
 from scoring.predictions.classifier import MAX_BATCH, Classifier
 from scoring.predictions.prediction import Prediction
 from scoring.telemetry.history import DEFAULT_ENGINES
-from scoring.telemetry.record import Sender, engine_of
+from scoring.telemetry.record import Sender
+from scoring.wire.records import engine_of
 from scoring.wire.requests import ItemParser
 
 # Messages in hand at once: enough for full batches.

@@ -16,7 +16,8 @@ from scoring.service.connections import most_connections
 from scoring.service.keys import Keys
 from scoring.service.limits import Limits
 from scoring.service.process import is_loopback, serve
-from scoring.telemetry.record import Sender, engine_of
+from scoring.telemetry.record import Sender
+from scoring.wire.records import engine_of
 
 log = logging.getLogger(__name__)
 

@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from scoring.errors import SignatureError
+from scoring.names import CYCLE
 
 FORMAT = 2
 """Version of the signature's layout. What later work adds is optional in it and lies under the file's digest."""
@@ -87,7 +88,7 @@ class Signature:
     name: str
     fields: tuple[Field, ...]
     window: int
-    cycle: str = "CycleTime"
+    cycle: str = CYCLE
     classes: tuple[str, ...] = ()
     edges: tuple[float, ...] = ()
     rul_cap: float | None = None

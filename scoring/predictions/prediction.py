@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from scoring.model.signature import Signature
-from scoring.telemetry.record import CYCLE, ENGINE, Telemetry
+from scoring.names import CYCLE, ENGINE
+from scoring.telemetry.record import Telemetry
 from scoring.telemetry.window import Window
 
 

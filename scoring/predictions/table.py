@@ -12,10 +12,11 @@ import numpy.typing as npt
 from scoring.errors import InvalidTelemetry
 from scoring.model.model import RUL_COLUMNS, Model, Outputs
 from scoring.model.signature import FloatArray, Signature
+from scoring.names import CYCLE, ENGINE
+from scoring.predictions.alert import is_alert
 from scoring.predictions.prediction import Prediction, label_key, significant, weights_key
-from scoring.telemetry.record import CYCLE, ENGINE
+from scoring.telemetry.items import Asked, Item, size
 from scoring.telemetry.trajectory import Trajectory
-from scoring.wire.requests import Asked, Item, size
 
 Answer = Prediction | InvalidTelemetry
 Record = dict[str, Any]
@@ -132,7 +133,6 @@ class Predictions:
     def _prediction(self, row: int, item: Asked, filled: float) -> Prediction:
         signature, outputs = self.model.signature, self.outputs
         probabilities = dict(zip(signature.classes, outputs.probabilities[row].tolist(), strict=True))
-        alert = signature.alert
         return Prediction(
             telemetry=item,
             signature=signature,
@@ -141,7 +141,7 @@ class Predictions:
             probabilities=probabilities,
             rul=tuple(outputs.rul[row].tolist()),
             values=dict(zip(signature.values, outputs.values[row].tolist(), strict=True)),
-            alert=bool(alert) and probabilities[alert["class"]] >= float(alert.get("threshold", 1.0)),
+            alert=is_alert(signature, probabilities),
         )
 
 

@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 import prometheus_client
 from aiohttp import ClientError, web
 
-from scoring.errors import InvalidTelemetry, encodable
+from scoring.errors import InvalidTelemetry, Reason, encodable
 from scoring.model.model import Model
 from scoring.predictions.classifier import Classifier
 from scoring.service.batching import Batcher
@@ -27,9 +27,9 @@ from scoring.service.openapi import description
 from scoring.service.parsing import Parsing
 from scoring.service.refusal import Fault, Refusal, come_again, encoded, failed, refused
 from scoring.telemetry.history import DEFAULT_ENGINES
-from scoring.telemetry.record import Reason
+from scoring.telemetry.items import Item, size
 from scoring.wire.fast import FastParser
-from scoring.wire.requests import Item, ItemParser, size
+from scoring.wire.requests import ItemParser
 
 log = logging.getLogger(__name__)
 

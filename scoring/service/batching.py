@@ -12,14 +12,15 @@ from dataclasses import dataclass
 from itertools import islice
 
 from scoring.errors import InvalidTelemetry
-from scoring.predictions.classifier import THREADS, Batch, Classifier
+from scoring.predictions.classifier import THREADS, Classifier
 from scoring.predictions.table import Predictions, Record
 from scoring.service.limits import Limits
 from scoring.service.meters import Meters
 from scoring.service.refusal import come_again, failed, refused
+from scoring.telemetry.batch import Batch
 from scoring.telemetry.history import refusals
+from scoring.telemetry.items import Item, size
 from scoring.telemetry.record import Telemetry
-from scoring.wire.requests import Item, size
 
 log = logging.getLogger(__name__)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from scoring.predictions.classifier import MAX_BATCH
-from scoring.telemetry.record import MAX_BODY_BYTES, MAX_RECORDS
+from scoring.wire.json_body import MAX_BODY_BYTES, MAX_RECORDS
 
 
 @dataclass(frozen=True, slots=True)

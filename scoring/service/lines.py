@@ -10,7 +10,7 @@ from typing import Any
 
 from aiohttp import ClientError, web
 
-from scoring.errors import InvalidTelemetry, TableError
+from scoring.errors import InvalidTelemetry, Reason, TableError
 from scoring.predictions.table import Record
 from scoring.service.batching import Answers, Batcher
 from scoring.service.body import lines, pieces
@@ -19,9 +19,8 @@ from scoring.service.limits import Limits
 from scoring.service.meters import Meters
 from scoring.service.parsing import Parsing
 from scoring.service.refusal import Fault, Refusal, come_again, encoded_lines, failed
-from scoring.telemetry.record import Reason
+from scoring.telemetry.items import Item, batches
 from scoring.wire.csv_table import CsvTable
-from scoring.wire.requests import Item, batches
 
 log = logging.getLogger(__name__)
 

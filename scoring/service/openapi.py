@@ -7,11 +7,13 @@ from typing import Any
 
 from scoring.model.model import Model
 from scoring.model.signature import Signature
+from scoring.names import CYCLE, ENGINE
 from scoring.predictions.prediction import label_key, weights_key
 from scoring.service.limits import Limits
 from scoring.service.lines import CONTENT_TYPE as LINES
 from scoring.service.lines import TABLE
-from scoring.telemetry.record import CYCLE, ENGINE, ENGINE_ID, LARGEST, MAX_CYCLE, MAX_ENGINE_NUMBER
+from scoring.telemetry.engine_id import ENGINE_ID, MAX_ENGINE_NUMBER
+from scoring.telemetry.record import LARGEST, MAX_CYCLE
 from scoring.wire.windows import EACH, MAX_ROWS, ROWS
 
 Schema = dict[str, Any]

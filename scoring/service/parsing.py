@@ -9,9 +9,9 @@ from types import TracebackType
 from typing import TypeVar
 
 from scoring.errors import InvalidTelemetry
+from scoring.telemetry.items import Item
 from scoring.wire.csv_table import CsvTable
 from scoring.wire.fast import FastParser
-from scoring.wire.requests import Item
 
 Parsed = TypeVar("Parsed")
 

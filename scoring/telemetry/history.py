@@ -10,9 +10,10 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from scoring.errors import InvalidTelemetry
+from scoring.errors import InvalidTelemetry, Reason
 from scoring.model.signature import FloatArray
-from scoring.telemetry.record import CYCLE, Reason, Telemetry
+from scoring.names import CYCLE
+from scoring.telemetry.record import Telemetry
 
 # 18 kB an engine for C-MAPSS: 1,000 engines are 18 MB, and more than one gateway ever sees.
 DEFAULT_ENGINES = 1_000

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from operator import itemgetter
 
-from scoring.telemetry.record import ENGINE
-from scoring.wire.requests import Item, ItemParser
+from scoring.names import ENGINE
+from scoring.telemetry.items import Item
+from scoring.wire.requests import ItemParser
 from scoring.wire.windows import ROWS
 
 

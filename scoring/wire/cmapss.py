@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scoring.errors import CmapssError
-from scoring.telemetry.record import BYTE_ORDER_MARK
+from scoring.wire.json_body import BYTE_ORDER_MARK
 
 COLUMNS = 26
 _GZIP_LEVEL = 6

@@ -5,10 +5,12 @@ from __future__ import annotations
 import csv
 from collections.abc import Sequence
 
-from scoring.errors import InvalidTelemetry, TableError
-from scoring.telemetry.record import BYTE_ORDER_MARK, ENGINE, Reason
+from scoring.errors import InvalidTelemetry, Reason, TableError
+from scoring.names import ENGINE
+from scoring.telemetry.items import Item
 from scoring.wire.cells import Cells
-from scoring.wire.requests import Item, ItemParser
+from scoring.wire.json_body import BYTE_ORDER_MARK
+from scoring.wire.requests import ItemParser
 
 _QUOTE = b'"'
 

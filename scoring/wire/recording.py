@@ -14,7 +14,9 @@ import numpy.typing as npt
 
 from scoring.errors import InvalidTelemetry, TableError
 from scoring.model.signature import Signature
-from scoring.telemetry.record import CYCLE, FIELDS, Telemetry
+from scoring.names import CYCLE
+from scoring.telemetry.record import Telemetry
+from scoring.telemetry.turbofan import FIELDS
 from scoring.wire.cmapss import read_trajectories
 from scoring.wire.csv_table import CsvTable
 from scoring.wire.requests import ItemParser

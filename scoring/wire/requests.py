@@ -1,36 +1,25 @@
-"""Items: what is asked to be scored, records, windows and trajectories in any mixture."""
+"""Requests: records, windows and trajectories in JSON, parsed and checked in any mixture."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from itertools import repeat
 
 import numpy as np
 import numpy.typing as npt
 
-from scoring.errors import InvalidTelemetry
+from scoring.errors import InvalidTelemetry, Reason
 from scoring.model.signature import FloatArray, Signature
-from scoring.telemetry.record import (
-    ENGINE,
-    LARGEST,
-    Reason,
-    Sender,
-    Telemetry,
-    TelemetryParser,
-    are_cycles,
-    decode,
-    engine_of,
-    is_engine_id,
-    listed,
-)
+from scoring.names import ENGINE
+from scoring.telemetry.engine_id import is_engine_id
+from scoring.telemetry.items import Item
+from scoring.telemetry.record import LARGEST, Sender, Telemetry, are_cycles
 from scoring.telemetry.trajectory import Trajectory
 from scoring.telemetry.window import Window
 from scoring.wire.arrays import table
+from scoring.wire.json_body import decode, listed
+from scoring.wire.records import TelemetryParser, engine_of
 from scoring.wire.windows import ROWS, RowsParser
-
-Asked = Telemetry | Window
-"""What the model is asked about, one answer each."""
-Item = Asked | Trajectory
 
 
 class ItemParser:
@@ -200,30 +189,3 @@ class ItemParser:
         named = isinstance(candidate, dict) and ENGINE in candidate
         engine = engine_of(candidate, sender) if isinstance(candidate, dict) and named else ""
         return Window(engine, 0, values, np.zeros(1, dtype=np.int64))
-
-
-def size(item: Item) -> int:
-    """How many answers of the model an item takes."""
-    return len(item) if isinstance(item, Trajectory) else 1
-
-
-def unfolded(items: Iterable[Item | InvalidTelemetry]) -> list[Asked | InvalidTelemetry]:
-    """Items with the windows of a trajectory in its place."""
-    asked: list[Asked | InvalidTelemetry] = []
-    for item in items:
-        asked += item.windows if isinstance(item, Trajectory) else [item]
-    return asked
-
-
-def batches(items: Iterable[Item], most: int) -> Iterator[list[Item]]:
-    """Items in groups that take at most so many answers, but for one that takes more alone."""
-    group: list[Item] = []
-    taken = 0
-    for item in items:
-        if group and taken + size(item) > most:
-            yield group
-            group, taken = [], 0
-        group.append(item)
-        taken += size(item)
-    if group:
-        yield group

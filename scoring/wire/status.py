@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from scoring.errors import InvalidTelemetry
-from scoring.telemetry.record import Reason
+from scoring.errors import InvalidTelemetry, Reason
 
 _STATUS = {Reason.TOO_LARGE: 413, Reason.STALE_CYCLE: 409, Reason.SCORING_FAILED: 422}
 

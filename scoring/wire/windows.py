@@ -9,12 +9,15 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from scoring.errors import InvalidTelemetry
+from scoring.errors import InvalidTelemetry, Reason
 from scoring.model.signature import FloatArray, Signature
-from scoring.telemetry.record import ENGINE, LARGEST, Reason, Sender, TelemetryParser, are_cycles, engine_of, kind
+from scoring.names import ENGINE
+from scoring.telemetry.record import LARGEST, Sender, are_cycles
 from scoring.telemetry.trajectory import Trajectory
 from scoring.telemetry.window import Window
 from scoring.wire.arrays import table
+from scoring.wire.json_body import kind
+from scoring.wire.records import TelemetryParser, engine_of
 
 ROWS = "rows"
 """The key that tells these from a record."""

@@ -5,22 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-from simulator.engines.regimes import SENSOR_DECIMALS, SENSORS, SETTING_DECIMALS
+from scoring.telemetry.turbofan import FIELDS
+from simulator.engines.regimes import SENSOR_DECIMALS, SETTING_DECIMALS
 from simulator.engines.wear import SUBSETS, Engine, engines
 from simulator.errors import SimulatorError
 
 DECIMALS = SETTING_DECIMALS + SENSOR_DECIMALS
-FIELDS = (
-    "CycleTime",
-    *(f"OperationalSetting{number}" for number in range(1, len(SETTING_DECIMALS) + 1)),
-    *(f"Sensor{number}" for number in range(1, SENSORS + 1)),
-)
+NAMES = tuple(field.name for field in FIELDS)
 
 
 def telemetry(engine: Engine) -> Iterable[dict[str, float]]:
     """The messages that an engine sends, one a cycle, with the field names of the tutorial."""
     for cycle, row in enumerate(engine.rows.tolist(), start=1):
-        yield dict(zip(FIELDS, (cycle, *row), strict=True))
+        yield dict(zip(NAMES, (cycle, *row), strict=True))
 
 
 def text(engine: Engine) -> str:

@@ -1,7 +1,7 @@
 from modules.edge.host.metrics import Metrics
 from modules.rulclassifier.meters import Meters
+from scoring.errors import Reason
 from scoring.model.model import Model
-from scoring.telemetry.record import Reason
 from scoring.version import VERSION
 from tests.onnx_models import tiny_model
 

@@ -19,7 +19,7 @@ from modules.rulclassifier.processor import ATTEMPTS, DEFAULT_RULES, Processor, 
 from scoring.model.model import Model
 from scoring.model.signature import Field
 from scoring.predictions.classifier import Classifier
-from scoring.telemetry.record import FIELDS
+from scoring.telemetry.turbofan import FIELDS
 from tests.onnx_models import body, record, signature, tiny_model
 
 TOPIC = "devices/edge-1/modules/rulclassifier/inputs/telemetry/%24.cdid=Client_001&%24.mid="

@@ -9,7 +9,7 @@ from modules.edge.settings import METRICS_LISTEN, Address, SettingError
 from modules.edge.settings_table import declared, table
 from modules.rulclassifier import settings as rulclassifier
 from modules.telemetrysource import settings as telemetrysource
-from scoring.telemetry.record import is_engine_id
+from scoring.telemetry.engine_id import is_engine_id
 
 DOCS = Path(__file__).parents[2] / "docs" / "modules.md"
 

@@ -10,9 +10,11 @@ from modules.telemetrysource.position import EVERY, Position
 from modules.telemetrysource.replay import Replay
 from scoring.errors import InvalidTelemetry, TableError
 from scoring.model.signature import Field, Signature
-from scoring.telemetry.record import FIELDS, Sender, Telemetry, TelemetryParser
+from scoring.telemetry.record import Sender, Telemetry
+from scoring.telemetry.turbofan import FIELDS
 from scoring.wire.cmapss import Trajectories, write_trajectories
 from scoring.wire.recording import Recording, read_cmapss, read_table
+from scoring.wire.records import TelemetryParser
 
 LENGTHS = (30, 50, 20)
 

@@ -9,7 +9,7 @@ import fastavro
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from scoring.telemetry.record import FIELDS
+from scoring.telemetry.turbofan import FIELDS
 
 NAMES = [field.name for field in FIELDS]
 COLUMNS = ["ConnectionDeviceId", *NAMES]

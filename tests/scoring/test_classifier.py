@@ -3,9 +3,11 @@ import json
 import numpy as np
 import pytest
 
+from scoring.errors import Reason
 from scoring.model.model import Model
 from scoring.predictions.classifier import MAX_BATCH, Classifier
-from scoring.telemetry.record import FIELDS, Reason, Telemetry
+from scoring.telemetry.record import Telemetry
+from scoring.telemetry.turbofan import FIELDS
 from tests.onnx_models import record, signature, tiny_model
 
 

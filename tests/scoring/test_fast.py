@@ -7,9 +7,10 @@ from hypothesis import strategies as st
 
 from scoring.errors import InvalidTelemetry
 from scoring.model.signature import Field
-from scoring.telemetry.record import Sender, decode
+from scoring.telemetry.record import Sender
 from scoring.telemetry.trajectory import Trajectory
 from scoring.wire.fast import FastParser
+from scoring.wire.json_body import decode
 from scoring.wire.requests import ItemParser
 from tests.onnx_models import signature
 

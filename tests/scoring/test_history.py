@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scoring.errors import InvalidTelemetry
+from scoring.errors import InvalidTelemetry, Reason
 from scoring.telemetry.history import NEW_LIFE, Forgotten, History, Kept, Known
-from scoring.telemetry.record import Reason, Telemetry
+from scoring.telemetry.record import Telemetry
 
 WINDOW = 5
 

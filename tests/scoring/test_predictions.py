@@ -6,11 +6,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from scoring.errors import InvalidTelemetry
+from scoring.errors import InvalidTelemetry, Reason
 from scoring.model.model import Model, Outputs
 from scoring.predictions.classifier import Classifier
 from scoring.predictions.table import Predictions
-from scoring.telemetry.record import Reason, Telemetry
+from scoring.telemetry.record import Telemetry
 from scoring.telemetry.trajectory import Trajectory
 from scoring.telemetry.window import Window
 from tests.onnx_models import signature, tiny_model

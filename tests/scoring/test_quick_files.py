@@ -19,7 +19,7 @@ from scoring.batch.parquet import read_parquet
 from scoring.batch.text import read_cmapss, read_csv, read_ndjson
 from scoring.errors import InvalidTelemetry, TableError
 from scoring.model.signature import Field
-from scoring.telemetry.record import FIELDS
+from scoring.telemetry.turbofan import FIELDS
 from scoring.wire.cells import Cells
 from scoring.wire.fast import FastParser
 from scoring.wire.requests import ItemParser

@@ -5,9 +5,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scoring.errors import InvalidTelemetry
-from scoring.telemetry import record as telemetry
-from scoring.telemetry.record import FIELDS, MAX_BODY_BYTES, Reason, Sender, Telemetry, TelemetryParser
+from scoring.errors import InvalidTelemetry, Reason
+from scoring.telemetry.record import Sender, Telemetry
+from scoring.telemetry.turbofan import FIELDS
+from scoring.wire import json_body
+from scoring.wire.json_body import MAX_BODY_BYTES
+from scoring.wire.records import TelemetryParser
 from tests.onnx_models import record
 
 NAMES = [field.name for field in FIELDS]
@@ -154,7 +157,7 @@ def test_a_name_that_stands_twice_is_found_in_steps_that_grow_with_the_names_alo
         names = [Counted(f"name{number}") for number in range(size)]
         Counted.compared = 0
         with pytest.raises(InvalidTelemetry, match="stands twice"):
-            telemetry._object([(name, 1) for name in (*names, Counted(names[twice]))])
+            json_body._object([(name, 1) for name in (*names, Counted(names[twice]))])
         steps.append(Counted.compared)
     assert steps[2] <= 5 * max(steps[0], 1_000)
 

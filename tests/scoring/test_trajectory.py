@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from scoring.model.signature import Field
-from scoring.wire.requests import ItemParser, batches, size, unfolded
+from scoring.telemetry.items import batches, size, unfolded
+from scoring.wire.requests import ItemParser
 from tests.onnx_models import signature
 
 W = 5

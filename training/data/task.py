@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from scoring.model.signature import Field
-from scoring.telemetry.record import CYCLE, FIELDS
+from scoring.names import CYCLE
+from scoring.telemetry.turbofan import FIELDS
 from training.data.labels import CMAPSS_CLASSES, Classes
 from training.errors import TaskError
 from training.estimators.recipe import Recipe

@@ -6,10 +6,11 @@ import json
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scoring.errors import InvalidTelemetry
+from scoring.errors import InvalidTelemetry, Reason
 from scoring.service.body import inflated, lines
 from scoring.service.refusal import Refusal
-from scoring.telemetry.record import FIELDS, MAX_CYCLE, Reason, Telemetry
+from scoring.telemetry.record import MAX_CYCLE, Telemetry
+from scoring.telemetry.turbofan import FIELDS
 from scoring.telemetry.window import Window
 from scoring.wire.requests import ItemParser
 from scoring.wire.windows import MAX_ROWS

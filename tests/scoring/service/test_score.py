@@ -13,7 +13,8 @@ from scoring.predictions.classifier import Classifier
 from scoring.service import app, lines
 from scoring.service.limits import Limits
 from scoring.service.refusal import Refusal
-from scoring.telemetry.record import FIELDS, Sender
+from scoring.telemetry.record import Sender
+from scoring.telemetry.turbofan import FIELDS
 from tests.onnx_models import WINDOW, record
 
 NAMES = [field.name for field in FIELDS]

@@ -71,7 +71,7 @@ def small_fitted(small_training):
 @pytest.fixture(scope="session")
 def small_model(small_fitted, small_training, small_test):
     """The ONNX file of the small model, with its figures, as `models` would make it."""
-    return shipped_model(QUICK, small_training, [small_test], small_fitted)
+    return shipped_model(small_training, [small_test], small_fitted)
 
 
 @pytest.fixture(scope="session")

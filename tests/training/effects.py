@@ -5,8 +5,8 @@ from collections.abc import Collection
 import numpy as np
 
 from scoring.model.model import Model
-from training.export.model_file import predict_by_graph
 from training.export.proof import changed_files
+from training.export.verify import predict_by_graph
 from training.fitting.tearing import torn_copies
 
 

@@ -5,7 +5,8 @@ import pytest
 
 from scoring.model.model import Model
 from training.estimators.experts import Experts
-from training.export.model_file import export, predict_by_graph
+from training.export.model_file import export
+from training.export.verify import predict_by_graph
 
 
 @pytest.mark.parametrize(

@@ -11,9 +11,11 @@ from tests.training.conftest import QUICK, wearing_engines
 from tests.training.effects import effects
 from training.data.dataset import Dataset
 from training.data.labels import Classes, remaining_useful_life
+from training.data.task import CMAPSS
 from training.errors import DataError, ExportError
-from training.export.model_file import GOLDEN_TOLERANCE, export, predict, predict_by_graph, verify
+from training.export.model_file import GOLDEN_TOLERANCE, build, export, stamped
 from training.export.proof import prove
+from training.export.verify import predict, predict_by_graph, verify
 from training.fitting.fit import fit
 
 
@@ -98,7 +100,7 @@ def test_a_model_learns_from_a_machine_that_wears_out(content, small_test):
     probabilities, rul = predict_by_graph(Model(content), small_test.windows())
     errors = rul[:, 1] - np.minimum(small_test.rul, 125)
     assert np.sqrt(np.mean(errors**2)) < 30
-    labels = Classes().of(small_test.rul)
+    labels = CMAPSS.classes.of(small_test.rul)
     assert (probabilities.argmax(axis=1) == labels).mean() > 0.6
 
 
@@ -112,6 +114,14 @@ def test_a_class_that_training_never_saw_has_next_to_no_probability():
     assert verify(export("short", fitted, data, {}), fitted.pipeline, data.windows()).labels == 0
 
 
+def test_figures_are_stamped_on_the_graph_that_was_judged(content, small_fitted, small_training):
+    graph = build("tiny", small_fitted, small_training)
+    draft = stamped(graph, {})
+    assert Model(draft).signature.figures == {}
+    assert stamped(graph, {"test": {"macro_f1": 0.5}}) == content
+    assert stamped(graph, {}) == draft
+
+
 def test_one_engine_is_too_few_to_train_on():
     engines = wearing_engines([150])
     with pytest.raises(DataError, match="1 engines"):
@@ -119,8 +129,9 @@ def test_one_engine_is_too_few_to_train_on():
 
 
 def test_other_classes_can_be_asked_for(small_training):
-    recipe = dataclasses.replace(QUICK, classes=Classes(("soon", "later"), (30.0,)))
-    fitted = fit(recipe, small_training, lambda *_: None)
+    task = dataclasses.replace(small_training.task, classes=Classes(("soon", "later"), (30.0,)))
+    data = dataclasses.replace(small_training, task=task)
+    fitted = fit(QUICK, data, lambda *_: None)
     content = export("two", fitted, small_training, {})
     assert Model(content).signature.classes == ("soon", "later")
     assert verify(content, fitted.pipeline, small_training.windows()).labels == 0

@@ -11,8 +11,9 @@ from scoring.model.model import Model
 from tests.training.effects import effects
 from tests.training.test_models import MODELS, NAMES
 from training.data.dataset import load_test
-from training.export.model_file import GOLDEN_TOLERANCE, export, predict_by_graph
+from training.export.model_file import GOLDEN_TOLERANCE, export
 from training.export.proof import prove
+from training.export.verify import predict_by_graph
 from training.release.fleet import FLEET, SUBSETS
 
 WITHOUT_EFFECT = {

@@ -38,8 +38,8 @@ def test_a_report_of_another_machine_is_right_for_its_window_and_speaks_in_its_w
     fields = tuple(names.get(each.name, each) for each in small_training.task.fields)
     task = dataclasses.replace(small_training.task, fields=fields, cycle="Hour", window=window, machine="Pump")
     data = dataclasses.replace(small_training, task=task)
-    fitted = fit(task.recipe(QUICK), data, lambda *_: None)
-    written = report(shipped_model(task.recipe(QUICK), data, [data], fitted), data, tmp_path, lambda *_: None)
+    fitted = fit(QUICK, data, lambda *_: None)
+    written = report(shipped_model(data, [data], fitted), data, tmp_path, lambda *_: None)
     assert list(written["by messages seen, in mid-life"]) == [str(age) for age in (1, 5, 20) if age < window] + [
         str(window)
     ]

@@ -8,7 +8,7 @@ import pytest
 
 from scoring.model.model import Model
 from training.data.task import CMAPSS
-from training.export.model_file import predict_by_graph
+from training.export.verify import predict_by_graph
 from training.report.robustness import _disturbances, by_messages_seen, changes_of_macro_f1, from_the_first_message_on
 
 

@@ -51,7 +51,7 @@ def test_every_candidate_can_be_made(small_training):
     found = [*recipes(task), *training.fitting.search.baselines(task)]
     assert len(found) == len(set(found)) >= 15
     for recipe in recipes(task).values():
-        recipe.pipeline(task.window)
+        recipe.pipeline(task)
 
 
 @pytest.mark.parametrize("window", [5, 12, 30, 50, 200])
@@ -60,7 +60,8 @@ def test_candidates_fit_the_window_and_differ(window):
     assert {"default", "shipped"} <= set(found)
     assert len(set(found.values())) == len(found) >= 8
     for recipe in found.values():
-        for view in (recipe.tree_view, *recipe.views):
+        scaled = recipe.scaled(window)
+        for view in (scaled.tree_view, *scaled.views):
             assert max(*view.means, *view.slopes) <= window
             assert max(view.means) == window
 
@@ -69,7 +70,7 @@ def test_the_table_is_sorted_with_the_best_on_top_and_how_to_fit_it(small_traini
     # Of one round of trees nobody can learn as much as of twenty.
     good, bad = (dataclasses.replace(QUICK, networks=0, classifier_rounds=rounds) for rounds in (20, 1))
     monkeypatch.setattr(training.fitting.search, "recipes", lambda task: {"bad": bad, "good": good})
-    monkeypatch.setattr(training.fitting.search, "baselines", lambda task: {"other": good.pipeline_for_whole_windows()})
+    monkeypatch.setattr(training.fitting.search, "baselines", lambda task: {"other": good.pipeline_for_whole_windows(task)})
     table = search(small_training, tmp_path, lambda *_: None, jobs=1).splitlines()
     losses = [float(line.split("|")[4]) for line in table if line.startswith("| ") and "log loss" not in line]
     assert losses == sorted(losses)

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from tests.training.conftest import wearing_engines
 from training.data.labels import Classes, remaining_useful_life
+from training.data.task import CMAPSS
 from training.data.windows import windows
 from training.errors import DataError, LabelError
 
@@ -43,7 +44,7 @@ def test_a_rul_file_of_other_engines_is_refused():
 
 
 def test_the_edges_of_a_class_belong_to_it():
-    classes = Classes()
+    classes = CMAPSS.classes
     rul = np.array([0, 25, 26, 75, 76, 150, 151, 500])
     assert [classes.names[each] for each in classes.of(rul)] == [
         "F25", "F25", "F75", "F75", "F150", "F150", "Full", "Full",

@@ -13,7 +13,7 @@ from training.cli.data import add_data
 from training.cli.figures import table
 from training.data.labels import Classes
 from training.evaluation.figures import evaluate
-from training.export.model_file import predict_by_graph
+from training.export.verify import predict_by_graph
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:

@@ -19,12 +19,13 @@ from training.data.task import Task
 from training.errors import DataError, OutputError, TrainingError
 from training.estimators.recipe import Recipe
 from training.evaluation.figures import evaluate
-from training.export.model_file import export, predict_by_graph, verify
+from training.export.figures import cross_validation
+from training.export.model_file import build, stamped
+from training.export.verify import predict_by_graph, verify
 from training.fitting.fit import fit
 from training.fitting.search import recipes
 from training.output import require_place, write_whole
 from training.progress import told
-from training.release.fleet import cross_validation
 
 _PIPELINE = ".joblib"
 
@@ -55,16 +56,17 @@ def run(options: argparse.Namespace) -> None:
         note(f"warning: {doubt}")
     with told() as tell:
         fitted = fit(recipe, data, tell)
-    figures = {"cross-validation": cross_validation(recipe, data, fitted)}
+    graph = build(options.name or options.subset.lower(), fitted, data)
+    figures = {"cross-validation": cross_validation(data, fitted)}
     shown = {"cross-validation": fitted.figures}
     checked = data.windows()
     if test is not None:
         note(f"evaluating on the test {words.machines}")
         checked = test.windows()
-        draft = Model(export("draft", fitted, data, {}))
-        shown["test"] = evaluate(*predict_by_graph(draft, checked), test, recipe.classes, recipe.cap)
+        draft = Model(stamped(graph, {}))
+        shown["test"] = evaluate(*predict_by_graph(draft, checked), test, data.task.classes, data.task.cap)
         figures["test"] = shown["test"].as_dict()
-    content = export(options.name or options.subset.lower(), fitted, data, figures)
+    content = stamped(graph, figures)
     verification = verify(content, fitted.pipeline, checked)
     pipeline = io.BytesIO()
     joblib.dump(fitted.pipeline, pipeline)

@@ -21,8 +21,8 @@ class Classes:
         edges: The largest RUL of each class but the last, in cycles, rising.
     """
 
-    names: tuple[str, ...] = ("F25", "F75", "F150", "Full")
-    edges: tuple[float, ...] = (25.0, 75.0, 150.0)
+    names: tuple[str, ...]
+    edges: tuple[float, ...]
 
     def __post_init__(self) -> None:
         if len(self.names) != len(self.edges) + 1 or len(set(self.names)) != len(self.names):
@@ -33,10 +33,6 @@ class Classes:
     def of(self, rul: NDArray[np.int64] | NDArray[np.float64]) -> NDArray[np.int64]:
         """The index of each RUL's class, int64 of the same shape."""
         return np.searchsorted(np.asarray(self.edges), rul, side="left").astype(np.int64)
-
-
-CMAPSS_CLASSES = Classes()
-"""The classes of the tutorial that this project follows."""
 
 
 def remaining_useful_life(trajectories: Trajectories, after_last: NDArray[np.int64] | None = None) -> NDArray[np.int64]:

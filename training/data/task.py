@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import tomllib
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from scoring.model.signature import Field
 from scoring.names import CYCLE
-from scoring.telemetry.turbofan import FIELDS
-from training.data.labels import CMAPSS_CLASSES, Classes
+from scoring.telemetry import turbofan
+from training.data.labels import Classes
 from training.errors import TaskError
-from training.estimators.recipe import Recipe
 
 
 @dataclass(frozen=True)
@@ -77,27 +76,15 @@ class Task:
         """Where the settings stand among the fields."""
         return tuple(self.field_names.index(each) for each in self.settings)
 
-    def recipe(self, base: Recipe) -> Recipe:
-        """A recipe for this task's fields, window, classes and cap; `base` is for a window of 50."""
-        return replace(
-            base,
-            tree_view=base.tree_view.scaled(self.window),
-            views=tuple(view.scaled(self.window) for view in base.views),
-            classes=self.classes,
-            cap=self.cap,
-            cycle=self.cycle_column,
-            settings=self.setting_columns,
-        )
-
 
 CMAPSS = Task(
     name="turbofan",
-    fields=FIELDS,
+    fields=turbofan.FIELDS,
     cycle=CYCLE,
-    settings=("OperationalSetting1", "OperationalSetting2", "OperationalSetting3"),
+    settings=turbofan.SETTINGS,
     window=50,
-    classes=CMAPSS_CLASSES,
-    cap=125.0,
+    classes=Classes(turbofan.CLASSES, turbofan.EDGES),
+    cap=turbofan.CAP,
     machine="",
 )
 """Turbofan engines of the C-MAPSS data sets."""

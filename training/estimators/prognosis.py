@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, clone
 
-from training.data.labels import CMAPSS_CLASSES, Classes
+from training.data.labels import Classes
 from training.estimators.calibration import Calibration, sharpened
 
 FloatArray = NDArray[np.float32]
@@ -42,8 +42,8 @@ class Prognosis(BaseEstimator):  # type: ignore[misc]
         classifiers: tuple[Any, ...],
         graders: tuple[Any, ...],
         regressors: tuple[Any, ...],
-        classes: Classes = CMAPSS_CLASSES,
-        cap: float = 125.0,
+        classes: Classes,
+        cap: float,
         calibration: Calibration | None = None,
     ) -> None:
         self.classifiers = classifiers

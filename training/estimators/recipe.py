@@ -11,7 +11,7 @@ from sklearn.neural_network import MLPClassifier, MLPRegressor
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from training.data.labels import CMAPSS_CLASSES, Classes
+from training.data.task import Task
 from training.estimators.experts import Experts
 from training.estimators.features import WindowFeatures
 from training.estimators.prognosis import Prognosis
@@ -49,11 +49,7 @@ class Recipe:
         epochs: Passes over the data.
         folds: Folds of the cross-validation that calibrates probabilities and intervals.
         share: The share of true RULs that the intervals are to hold.
-        classes: The RUL classes.
         torn_networks: How many neural classifiers and regressors the model for windows with missing messages has.
-        cap: Where RUL is cut in training, in cycles.
-        cycle: Column of the cycle.
-        settings: Columns of the operational settings.
     """
 
     boosted: int = 1
@@ -73,36 +69,36 @@ class Recipe:
     epochs: int = 20
     folds: int = 3
     share: float = 0.8
-    classes: Classes = CMAPSS_CLASSES
     torn_networks: int = 2
-    cap: float = 125.0
-    cycle: int = 0
-    settings: tuple[int, ...] = (1, 2, 3)
 
-    def pipeline(self, window: int) -> Pipeline:
-        """The pipeline, not fitted: window features, then a model for whole windows and one for torn ones.
+    def scaled(self, window: int) -> Recipe:
+        """The recipe for windows of another length; this one is for 50 cycles."""
+        return replace(
+            self, tree_view=self.tree_view.scaled(window), views=tuple(view.scaled(window) for view in self.views)
+        )
 
-        Args:
-            window: Cycles in a window (W).
-        """
-        torn = replace(self, boosted=0, networks=self.torn_networks)
-        return self._after_features(Experts(self._prognosis(), torn._prognosis(), window))
+    def pipeline(self, task: Task) -> Pipeline:
+        """A task's pipeline, not fitted: window features, then a model for whole windows and one for torn ones."""
+        recipe = self.scaled(task.window)
+        torn = replace(recipe, boosted=0, networks=self.torn_networks)
+        return recipe._after_features(task, Experts(recipe._prognosis(task), torn._prognosis(task), task.window))
 
-    def pipeline_for_whole_windows(self) -> Pipeline:
+    def pipeline_for_whole_windows(self, task: Task) -> Pipeline:
         """The same without the model for torn windows."""
-        return self._after_features(self._prognosis())
+        recipe = self.scaled(task.window)
+        return recipe._after_features(task, recipe._prognosis(task))
 
-    def _after_features(self, prognosis: Experts | Prognosis) -> Pipeline:
-        features = WindowFeatures(self._whole.means, self._whole.slopes, self.cycle, self.settings)
+    def _after_features(self, task: Task, prognosis: Experts | Prognosis) -> Pipeline:
+        features = WindowFeatures(self._whole.means, self._whole.slopes, task.cycle_column, task.setting_columns)
         return Pipeline([("features", features), ("prognosis", prognosis)])
 
-    def _prognosis(self) -> Prognosis:
+    def _prognosis(self, task: Task) -> Prognosis:
         return Prognosis(
             tuple(self._boosted_classifiers()),
             tuple(self._networks(MLPClassifier, self.classifier_decay)),
             (*self._boosted_regressors(), *self._networks(MLPRegressor, self.regressor_decay)),
-            classes=self.classes,
-            cap=self.cap,
+            classes=task.classes,
+            cap=task.cap,
         )
 
     @property

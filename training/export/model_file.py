@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import replace
 from importlib.metadata import version
 from typing import Any
 
@@ -12,7 +12,6 @@ import onnx
 from sklearn.pipeline import Pipeline
 
 from scoring.model.file import sealed
-from scoring.model.model import Model
 from scoring.model.signature import (
     DRIFT_KEY,
     GOLDEN_KEY,
@@ -25,41 +24,16 @@ from scoring.model.signature import (
 )
 from scoring.version import VERSION
 from training.data.dataset import Dataset
-from training.data.windows import FloatArray
-from training.errors import ExportError
 from training.export.drift_reference import drift_reference
 from training.export.golden import golden_windows
+from training.export.verify import predict
 from training.fitting.fit import Fitted
 from training.graph.pipeline import to_onnx
-
-TOLERANCE = 1e-5
-"""The largest difference of a probability between graph and pipeline."""
-RUL_TOLERANCE = 1e-2
-"""The largest difference of a RUL between graph and pipeline, in cycles."""
 
 GOLDEN_TOLERANCE = 2e-5
 """The largest difference to the pipeline that a device may show: that of the graph, and as much again."""
 
-# Bounds the memory that a call takes.
-_BATCH = 1024
 _LIBRARIES = ("numpy", "onnx", "onnxruntime", "scikit-learn", "skl2onnx")
-
-
-@dataclass(frozen=True)
-class Verification:
-    """How far the graph is from the pipeline that it was made from.
-
-    Attributes:
-        windows: How many windows were compared.
-        probability: The largest absolute difference of a probability.
-        rul: The largest absolute difference of low, median or high, in cycles.
-        labels: How many windows have another most probable class.
-    """
-
-    windows: int
-    probability: float
-    rul: float
-    labels: int
 
 
 def export(name: str, fitted: Fitted, data: Dataset, figures: Mapping[str, Any]) -> bytes:
@@ -70,6 +44,17 @@ def export(name: str, fitted: Fitted, data: Dataset, figures: Mapping[str, Any])
         fitted: What `fit` returned.
         data: What it was fitted on.
         figures: What the model reached, by data set and measure.
+    """
+    return stamped(build(name, fitted, data), figures)
+
+
+def build(name: str, fitted: Fitted, data: Dataset) -> onnx.ModelProto:
+    """The graph of a fitted pipeline with all that its file says of it, but for what it reached.
+
+    Args:
+        name: The model's name, such as fd003.
+        fitted: What `fit` returned.
+        data: What it was fitted on.
     """
     prognosis = fitted.pipeline[-1]
     task = data.task
@@ -90,7 +75,6 @@ def export(name: str, fitted: Fitted, data: Dataset, figures: Mapping[str, Any])
             "settings": list(task.settings),
         },
         versions=versions(),
-        figures=figures,
         alert={"class": prognosis.classes.names[0], "threshold": fitted.alert},
         machine=task.machine,
     )
@@ -102,6 +86,20 @@ def export(name: str, fitted: Fitted, data: Dataset, figures: Mapping[str, Any])
     model = to_onnx(fitted.pipeline, task.window, task.fields)
     onnx.helper.set_model_props(model, properties)
     onnx.checker.check_model(model, full_check=True)
+    return model
+
+
+def stamped(graph: onnx.ModelProto, figures: Mapping[str, Any]) -> bytes:
+    """The ONNX file of a graph that `build` made.
+
+    Args:
+        graph: Is left as it is, so that it can be stamped again when it has been judged.
+        figures: What the model reached, by data set and measure.
+    """
+    model = onnx.ModelProto()
+    model.CopyFrom(graph)
+    (signature,) = (each for each in model.metadata_props if each.key == SIGNATURE_KEY)
+    signature.value = replace(Signature.from_json(signature.value), figures=figures).to_json()
     return sealed(model.SerializeToString(deterministic=True))
 
 
@@ -113,46 +111,6 @@ def versions() -> dict[str, str]:
 def metadata(content: bytes) -> dict[str, str]:
     """What a model file says besides its graph, by key."""
     return {each.key: each.value for each in onnx.load_from_string(content).metadata_props}
-
-
-def predict(pipeline: Pipeline, windows: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """What the pipeline itself says: probabilities [rows, classes], and low, median, high [rows, 3]."""
-    features = pipeline[:-1].transform(windows)
-    return pipeline[-1].predict_proba(features), pipeline[-1].predict(features)
-
-
-def predict_by_graph(model: Model, windows: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """What the exported graph says, in the shapes of `predict`."""
-    outputs = [model.predict(windows[start : start + _BATCH]) for start in range(0, max(1, len(windows)), _BATCH)]
-    return (
-        np.concatenate([each.probabilities for each in outputs]),
-        np.concatenate([each.rul for each in outputs]),
-    )
-
-
-def verify(content: bytes, pipeline: Pipeline, windows: FloatArray) -> Verification:
-    """Run the graph and the pipeline it was made from on the same windows.
-
-    Raises:
-        ExportError: A probability or a RUL differs by more than its tolerance, or is NaN.
-        ModelError: A device would refuse the file.
-    """
-    probabilities, rul = predict_by_graph(Model(content), windows)
-    expected_probabilities, expected_rul = predict(pipeline, windows)
-    result = Verification(
-        windows=len(windows),
-        probability=float(np.abs(probabilities - expected_probabilities).max(initial=0.0)),
-        rul=float(np.abs(rul - expected_rul).max(initial=0.0)),
-        labels=int((probabilities.argmax(axis=1) != expected_probabilities.argmax(axis=1)).sum()),
-    )
-    # Asked this way round, NaN fails too.
-    if not (result.probability <= TOLERANCE and result.rul <= RUL_TOLERANCE):
-        raise ExportError(
-            f"the graph is off the pipeline's probabilities by up to {result.probability:.2g}, its RUL by "
-            f"{result.rul:.2g} cycles; {TOLERANCE:.0e} and {RUL_TOLERANCE:.0e} are allowed: install the locked "
-            "versions of skl2onnx and onnxruntime"
-        )
-    return result
 
 
 def _golden(pipeline: Pipeline, data: Dataset) -> Golden:

@@ -63,7 +63,8 @@ def fit(recipe: Recipe, data: Dataset, progress: Tell, jobs: int = 1) -> Fitted:
     Raises:
         DataError: There are too few engines, or all rows are of one class.
     """
-    rows, labels = len(data.rul), recipe.classes.of(data.rul)
+    task = data.task
+    rows, labels = len(data.rul), task.classes.of(data.rul)
     if min(recipe.folds, data.trajectories.engines) < 2 or len(np.unique(labels)) < 2:
         raise DataError(
             f"{data.name} has {data.trajectories.engines} engines and RUL from 0 to {data.rul.max()}: "
@@ -86,10 +87,10 @@ def fit(recipe: Recipe, data: Dataset, progress: Tell, jobs: int = 1) -> Fitted:
     torn = {
         "accuracy": float(np.mean(probabilities[rows:].argmax(axis=1) == labels[rows:])),
         "coverage": float(np.mean((low[rows:] <= rul[rows:]) & (rul[rows:] <= high[rows:]))),
-        "rmse": root_mean_square(median[rows:].astype(np.float64) - np.minimum(rul[rows:], recipe.cap)),
+        "rmse": root_mean_square(median[rows:].astype(np.float64) - np.minimum(rul[rows:], task.cap)),
     }
     probabilities, intervals = probabilities[:rows], intervals[:rows]
-    figures = evaluate(probabilities, intervals, data, recipe.classes, recipe.cap)
+    figures = evaluate(probabilities, intervals, data, task.classes, task.cap)
     threshold = alert_threshold(probabilities[:, 0], labels[:rows] == 0)
     return Fitted(pipeline, probabilities, intervals, figures, torn, threshold)
 
@@ -122,13 +123,13 @@ def _cross_validated(  # noqa: PLR0913, PLR0917
     every = np.arange(len(x))
     # The last fit, on all engines, predicts nothing but serves.
     parts = [*splits, (every, every[:0])]
-    probabilities = np.zeros((len(x), len(recipe.classes.names)), dtype=np.float32)
+    probabilities = np.zeros((len(x), len(data.task.classes.names)), dtype=np.float32)
     median = np.zeros(len(x), dtype=np.float32)
     progress(f"{data.name}: fitting", 0, len(parts))
     done = Parallel(n_jobs=jobs, return_as="generator")(
-        delayed(fit_and_predict)(recipe.pipeline(data.task.window), x, rul, known, unknown) for known, unknown in parts
+        delayed(fit_and_predict)(recipe.pipeline(data.task), x, rul, known, unknown) for known, unknown in parts
     )
-    pipeline = recipe.pipeline(data.task.window)
+    pipeline = recipe.pipeline(data.task)
     for number, ((_, unknown), (fitted, *predicted)) in enumerate(zip(parts, done, strict=True), start=1):
         pipeline, (probabilities[unknown], median[unknown]) = fitted, predicted
         progress(f"{data.name}: fitted {number} of {len(parts)}", number, len(parts))

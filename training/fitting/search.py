@@ -25,11 +25,11 @@ from training.data.windows import FloatArray
 from training.estimators.features import WindowFeatures
 from training.estimators.prognosis import Prognosis
 from training.estimators.recipe import NETWORKS, TREES, Recipe
+from training.estimators.shipped import SHIPPED
 from training.estimators.views import View
 from training.fitting.fit import fit_and_predict
 from training.output import write_whole
 from training.progress import Tell
-from training.release.fleet import SHIPPED
 
 FOLDS = 4
 
@@ -63,13 +63,13 @@ def recipes(task: Task) -> dict[str, Recipe]:
     }
     different: dict[Recipe, str] = {}
     for name, recipe in found.items():
-        different.setdefault(task.recipe(recipe), name)
-    return {name: recipe for recipe, name in different.items()}
+        different.setdefault(recipe.scaled(task.window), name)
+    return {name: found[name] for name in different.values()}
 
 
 def baselines(task: Task) -> dict[str, Pipeline]:
     """Pipelines to compare recipes with, by name, none fitted; no recipe makes them."""
-    coarse = task.recipe(SHIPPED).pipeline_for_whole_windows()
+    coarse = SHIPPED.pipeline_for_whole_windows(task)
     prognosis = coarse[-1]
     coarse.set_params(prognosis__classifiers=(*prognosis.classifiers, *prognosis.graders), prognosis__graders=())
     return {
@@ -97,7 +97,7 @@ def search(data: Dataset, directory: Path, progress: Tell, jobs: int) -> str:
     directory.mkdir(parents=True, exist_ok=True)
     kept = directory / f"search-{data.name.lower()}.json"
     results: dict[str, Any] = json.loads(kept.read_text(encoding="utf-8")) if kept.exists() else {}
-    fitted = {name: recipe.pipeline_for_whole_windows() for name, recipe in recipes(data.task).items()}
+    fitted = {name: recipe.pipeline_for_whole_windows(data.task) for name, recipe in recipes(data.task).items()}
     pipelines = fitted | baselines(data.task)
     keys = {name: _key(pipeline, data) for name, pipeline in pipelines.items()}
     x = data.windows()

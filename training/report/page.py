@@ -23,7 +23,8 @@ from training.data.windows import FloatArray
 from training.errors import DataError
 from training.evaluation.alerts import Costs, Rule, alerts, cheapest
 from training.evaluation.figures import Figures, evaluate
-from training.export.model_file import metadata, predict_by_graph
+from training.export.model_file import metadata
+from training.export.verify import predict_by_graph
 from training.output import write_whole
 from training.progress import Tell
 from training.report import plots

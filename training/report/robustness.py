@@ -13,7 +13,7 @@ from training.data.dataset import Dataset
 from training.data.labels import Classes
 from training.data.task import Task
 from training.data.windows import FloatArray
-from training.export.model_file import predict_by_graph
+from training.export.verify import predict_by_graph
 
 AGES = (1, 5, 20, 50)
 """Numbers of messages seen for which figures are given, up to a whole window, and the whole window."""

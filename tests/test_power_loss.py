@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from modules.edge.journal import Durability, Journal
+from modules.rulclassifier.tables import TABLES
 
 MEGABYTES = 64
 MESSAGES = 300
@@ -50,7 +51,8 @@ PROGRAM = """
 import sys
 from pathlib import Path
 from modules.edge.journal import Durability, Journal
-journal = Journal(Path(sys.argv[1]), 10_000_000, Durability(sys.argv[2]))
+from modules.rulclassifier.tables import TABLES
+journal = Journal(Path(sys.argv[1]), 10_000_000, Durability(sys.argv[2]), own=TABLES)
 for number in range(int(sys.argv[3])):
     assert journal.accept(f"devices/d/modules/m/inputs/telemetry/%24.mid={number}", b"body")
     print(number, flush=True)
@@ -75,7 +77,7 @@ def acknowledged_and_found(folder: Path, durability: Durability) -> tuple[int, i
         path = mount / "journal.sqlite3"
         if not path.exists():
             return acknowledged, 0
-        journal = Journal(path, 10_000_000)
+        journal = Journal(path, 10_000_000, own=TABLES)
         found = journal.inbox_entries
         journal.close()
     return acknowledged, found

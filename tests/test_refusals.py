@@ -7,6 +7,7 @@ import pytest
 
 from modules.edge.hub.message import OutputMessage
 from modules.edge.journal import Journal, Settlement
+from modules.rulclassifier.tables import TABLES
 from simulator.runtime import Runtime
 from tests.deployment import Deployment, answered, by_output
 
@@ -190,7 +191,7 @@ async def test_what_an_older_version_left_and_nobody_takes_is_replaced_at_once(t
     deployment = Deployment(tmp_path)
     state = tmp_path / "state" / CLASSIFIER
     state.mkdir(parents=True)
-    journal = Journal(state / "journal.sqlite3", 10_000_000)
+    journal = Journal(state / "journal.sqlite3", 10_000_000, own=TABLES)
     body = bytes(200_000)
     journal.settle(
         Settlement(

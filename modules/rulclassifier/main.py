@@ -20,6 +20,7 @@ from modules.rulclassifier import settings
 from modules.rulclassifier.meters import Meters
 from modules.rulclassifier.processor import Processor, Rules
 from modules.rulclassifier.replies import bare
+from modules.rulclassifier.tables import TABLES
 from scoring.errors import ModelError
 from scoring.model.model import Model
 from scoring.predictions.classifier import Classifier
@@ -61,7 +62,7 @@ async def rulclassifier(stop: asyncio.Event) -> bool:
         if model is None:
             return True
         classifier = Classifier(model, engines)
-        journal = Journal(state / "journal.sqlite3", limit, durability)
+        journal = Journal(state / "journal.sqlite3", limit, durability, TABLES)
         meters = Meters(metrics)
         meters.show_model(model)
         client = EdgeClient(journal.accept, Twin())

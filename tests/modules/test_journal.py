@@ -14,6 +14,8 @@ import pytest
 from modules.edge.hub.message import OutputMessage
 from modules.edge.journal import Durability, Entry, Journal, JournalBrokenError, JournalError, Settlement
 from modules.edge.journal.journal import MOST_ASIDE, ROW_OVERHEAD
+from modules.edge.journal.layout import NOTHING
+from modules.rulclassifier.tables import TABLES
 
 TOPIC = "devices/d/modules/m/inputs/telemetry/%24.mid="
 DAMAGES = 150 * int(os.environ.get("FAULT_ROUNDS", "1"))
@@ -31,7 +33,7 @@ def path(tmp_path):
 
 @pytest.fixture
 def journal(path):
-    journal = Journal(path, limit=1_000_000)
+    journal = Journal(path, limit=1_000_000, own=TABLES)
     yield journal
     journal.close()
 
@@ -45,9 +47,9 @@ def settle(journal: Journal, entries: list[Entry], answers: list[OutputMessage] 
     return journal.settle(Settlement(entries, answers=answers))
 
 
-def reopened(journal: Journal, path, **kwargs) -> Journal:
+def reopened(journal: Journal, path, own=TABLES) -> Journal:
     journal.close()
-    return Journal(path, limit=1_000_000, **kwargs)
+    return Journal(path, limit=1_000_000, own=own)
 
 
 def test_what_was_accepted_is_there_after_a_restart_in_its_order(journal, path) -> None:
@@ -101,7 +103,7 @@ def test_any_error_inside_a_settlement_changes_nothing(journal, error) -> None:
 
 
 def test_at_its_limit_nothing_more_is_accepted_until_there_is_room(path) -> None:
-    journal = Journal(path, limit=4 * (ROW_OVERHEAD + len(TOPIC) + 1 + len(b"body")))
+    journal = Journal(path, limit=4 * (ROW_OVERHEAD + len(TOPIC) + 1 + len(b"body")), own=TABLES)
     accept(journal, 1, 2)
     assert not journal.accept(f"{TOPIC}3", b"body")
     settle(journal, journal.take(1))
@@ -137,7 +139,7 @@ def test_a_broken_file_is_kept_beside_a_new_one(journal, path) -> None:
     accept(journal, 1)
     journal.close()
     path.write_bytes(b"this is no database, and was never one" * 100)
-    again = Journal(path, limit=1_000_000)
+    again = Journal(path, limit=1_000_000, own=TABLES)
     accept(again, 2)
     (kept,) = path.parent.glob("*.broken-*")
     assert (again.set_aside, kept.read_bytes()[:7]) == (1, b"this is")
@@ -152,7 +154,7 @@ def test_what_can_still_be_read_of_a_broken_file_is_kept_in_order(journal, path)
     middle = len(content) // 2 // 4096 * 4096
     content[middle : middle + 4096] = b"\xa5" * 4096
     path.write_bytes(content)
-    again = Journal(path, limit=1_000_000)
+    again = Journal(path, limit=1_000_000, own=TABLES)
     found = []
     while again.wait(0):
         (entry,) = again.take(1)
@@ -167,7 +169,7 @@ def test_what_can_still_be_read_of_a_broken_file_is_kept_in_order(journal, path)
 
 def test_a_journal_of_the_first_layout_is_taken_over_whole(path) -> None:
     shutil.copy(OLD, path)
-    journal = Journal(path, limit=1_000_000)
+    journal = Journal(path, limit=1_000_000, own=TABLES)
     (first,) = journal.take(10)
     assert (first.message.system["mid"], first.message.properties, first.attempts) == ("m0", {"site": "west"}, 1)
     assert (journal.inbox_entries, journal.set_aside, journal.damaged) == (3, 0, 0)
@@ -187,7 +189,7 @@ def test_a_journal_of_the_first_layout_that_lacks_a_table_is_broken_and_saved(pa
     shutil.copy(OLD, path)
     with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as connection:
         connection.execute("DROP TABLE history")
-    journal = Journal(path, limit=1_000_000)
+    journal = Journal(path, limit=1_000_000, own=TABLES)
     assert (journal.set_aside, journal.inbox_entries, journal.outbox_entries) == (1, 3, 2)
     journal.close()
 
@@ -197,19 +199,21 @@ def test_a_journal_of_the_first_layout_that_is_cut_off_in_its_migration_is_still
     program = f"""
 import os, signal
 from pathlib import Path
-from modules.edge.journal import Journal, layout
-upgraded = layout.upgraded
-def cut_off(old):
-    for number, statement in enumerate(upgraded(old)):
+from modules.edge.journal import Journal
+from modules.edge.journal.layout import Layout
+from modules.rulclassifier.tables import TABLES
+upgraded = Layout.upgraded
+def cut_off(self, old):
+    for number, statement in enumerate(upgraded(self, old)):
         if number == 4:
             os.kill(os.getpid(), signal.SIGKILL)
         yield statement
-layout.upgraded = cut_off
-Journal(Path({str(path)!r}), 1_000_000)
+Layout.upgraded = cut_off
+Journal(Path({str(path)!r}), 1_000_000, own=TABLES)
 """
     ended = subprocess.run([sys.executable, "-c", program], env=os.environ, check=False)
     assert ended.returncode == -signal.SIGKILL
-    journal = Journal(path, limit=1_000_000)
+    journal = Journal(path, limit=1_000_000, own=TABLES)
     assert (journal.inbox_entries, journal.outbox_entries, journal.set_aside) == (3, 2, 0)
     journal.close()
 
@@ -222,7 +226,7 @@ def test_a_journal_of_a_newer_layout_is_refused_and_left_as_it_is(journal, path)
     connection.close()
     before = path.read_bytes()
     with pytest.raises(JournalError, match=r"written in layout 99 by a newer version.*update this module") as refused:
-        Journal(path, limit=1_000_000)
+        Journal(path, limit=1_000_000, own=TABLES)
     assert "\n" not in str(refused.value)
     assert path.read_bytes() == before
     assert list(path.parent.glob("*.broken-*")) == []
@@ -230,7 +234,7 @@ def test_a_journal_of_a_newer_layout_is_refused_and_left_as_it_is(journal, path)
 
 def test_a_second_process_is_refused(journal, path) -> None:
     with pytest.raises(JournalError, match="in use by another process"):
-        Journal(path, limit=1_000_000)
+        Journal(path, limit=1_000_000, own=TABLES)
     accept(journal, 1)
     again = reopened(journal, path)
     assert again.inbox_entries == 1
@@ -248,7 +252,7 @@ def test_a_file_that_cannot_be_written_is_an_error_at_the_start(journal, path, m
 
     monkeypatch.setattr("modules.edge.journal.file.sqlite3.connect", read_only)
     with pytest.raises(JournalError, match=r"journal\.sqlite3 cannot be opened: attempt to write a readonly database"):
-        Journal(path, limit=1_000_000)
+        Journal(path, limit=1_000_000, own=TABLES)
 
 
 def test_a_damaged_row_is_put_aside_and_the_others_go_on(journal, path, caplog) -> None:
@@ -301,7 +305,7 @@ def test_after_any_damage_the_next_start_goes_on_with_what_is_whole(tmp_path, pa
     if layout == "first":
         shutil.copy(OLD, path)
     else:
-        journal = Journal(path, limit=1_000_000)
+        journal = Journal(path, limit=1_000_000, own=TABLES)
         accept(journal, *range(30))
         settle(journal, [], [answer(n) for n in range(30)])
         journal._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
@@ -313,7 +317,7 @@ def test_after_any_damage_the_next_start_goes_on_with_what_is_whole(tmp_path, pa
         target.parent.mkdir()
         target.write_bytes(spoilt(content, seed))
         try:
-            damaged = Journal(target, limit=1_000_000)
+            damaged = Journal(target, limit=1_000_000, own=TABLES)
         except JournalError as error:
             newer.append(str(error))
             continue
@@ -321,7 +325,7 @@ def test_after_any_damage_the_next_start_goes_on_with_what_is_whole(tmp_path, pa
             assert all(each.message.body in {b"body"} or layout == "first" for each in used_up(damaged)), seed
         except JournalBrokenError:
             damaged.close()
-            damaged = Journal(target, limit=1_000_000)
+            damaged = Journal(target, limit=1_000_000, own=TABLES)
             list(used_up(damaged))
         assert (damaged.inbox_entries, damaged.outbox_entries, damaged.bytes) == (0, 0, 0), seed
         accept(damaged, 1)
@@ -349,7 +353,7 @@ def test_what_was_committed_last_is_saved_from_the_log_beside_a_broken_file(jour
     with contextlib.closing(sqlite3.connect(killed)) as reader:
         reader.execute("BEGIN")
         reader.execute("SELECT count(*) FROM held").fetchall()
-        again = Journal(killed, limit=1_000_000)
+        again = Journal(killed, limit=1_000_000, own=TABLES)
     found = []
     while entries := again.take(1):
         found.append(int(entries[0].message.system["mid"]))
@@ -361,7 +365,7 @@ def test_what_was_committed_last_is_saved_from_the_log_beside_a_broken_file(jour
 
 def test_a_missing_folder_is_an_error_that_names_the_file(tmp_path) -> None:
     with pytest.raises(JournalError, match=r"absent/journal\.sqlite3 cannot be opened"):
-        Journal(tmp_path / "absent" / "journal.sqlite3", limit=1)
+        Journal(tmp_path / "absent" / "journal.sqlite3", limit=1, own=TABLES)
 
 
 def full(journal: Journal) -> None:
@@ -392,7 +396,7 @@ def test_a_disk_in_trouble_is_told_once_and_recovers_by_itself_also_where_nothin
 
 
 def test_the_file_and_the_log_beside_it_shrink_again(path) -> None:
-    journal = Journal(path, limit=50_000_000)
+    journal = Journal(path, limit=50_000_000, own=TABLES)
     for n in range(100):
         assert journal.accept(f"{TOPIC}{n}", b"x" * 200_000)
     while entries := journal.take(10):
@@ -445,12 +449,23 @@ def test_what_was_accepted_survives_a_kill(path, durability) -> None:
 import os, signal
 from pathlib import Path
 from modules.edge.journal import Durability, Journal
-journal = Journal(Path({str(path)!r}), 1_000_000, Durability({durability.value!r}))
+from modules.rulclassifier.tables import TABLES
+journal = Journal(Path({str(path)!r}), 1_000_000, Durability({durability.value!r}), own=TABLES)
 assert all(journal.accept("{TOPIC}" + str(n), b"body") for n in range(50))
 os.kill(os.getpid(), signal.SIGKILL)
 """
     ended = subprocess.run([sys.executable, "-c", program], env=os.environ, check=False)
     assert ended.returncode == -signal.SIGKILL
-    journal = Journal(path, limit=1_000_000)
+    journal = Journal(path, limit=1_000_000, own=TABLES)
     assert journal.inbox_entries == 50
+    journal.close()
+
+
+def test_a_module_that_remembers_messages_alone_has_no_tables_of_others(path) -> None:
+    journal = Journal(path, limit=1_000_000)
+    accept(journal, 1)
+    journal = reopened(journal, path, own=NOTHING)
+    assert (journal.inbox_entries, journal.set_aside) == (1, 0)
+    tables = journal._connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall()
+    assert {name for (name,) in tables} == {b"inbox", b"outbox", b"aside"}
     journal.close()

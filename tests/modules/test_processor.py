@@ -16,6 +16,7 @@ from modules.edge.settings import Address
 from modules.rulclassifier import replies as answers
 from modules.rulclassifier.meters import Meters
 from modules.rulclassifier.processor import ATTEMPTS, DEFAULT_RULES, Processor, Rules
+from modules.rulclassifier.tables import TABLES
 from scoring.model.model import Model
 from scoring.model.signature import Field
 from scoring.predictions.classifier import Classifier
@@ -50,7 +51,7 @@ class Module:
     def __init__(
         self, path, model: Model, engines: int = 10, limit: int = 10_000_000, rules: Rules = DEFAULT_RULES
     ) -> None:
-        self.journal = Journal(path / "journal.sqlite3", limit)
+        self.journal = Journal(path / "journal.sqlite3", limit, own=TABLES)
         self.classifier = Classifier(model, engines)
         self.metrics = Metrics("rulclassifier")
         self.processor = Processor(self.journal, self.classifier, Meters(self.metrics), Unsent(), rules)

@@ -8,6 +8,7 @@ from modules.edge.hub.sender import IN_FLIGHT, PROOFS, SUBMITTED, ConnectionLost
 from modules.edge.journal import Journal, JournalError, Outgoing, Settlement
 from modules.edge.journal.outbox import LOST_CONNECTIONS, PAGE, Outbox
 from modules.rulclassifier.replies import bare
+from modules.rulclassifier.tables import TABLES
 
 
 class Hub:
@@ -307,7 +308,7 @@ async def test_what_replaces_a_message_is_sent_once_while_pages_are_read(journal
 
 @pytest.fixture
 def journal(tmp_path):
-    journal = Journal(tmp_path / "journal.sqlite3", limit=10_000_000)
+    journal = Journal(tmp_path / "journal.sqlite3", limit=10_000_000, own=TABLES)
     yield journal
     journal.close()
 

@@ -70,7 +70,9 @@ def test_the_table_is_sorted_with_the_best_on_top_and_how_to_fit_it(small_traini
     # Of one round of trees nobody can learn as much as of twenty.
     good, bad = (dataclasses.replace(QUICK, networks=0, classifier_rounds=rounds) for rounds in (20, 1))
     monkeypatch.setattr(training.fitting.search, "recipes", lambda task: {"bad": bad, "good": good})
-    monkeypatch.setattr(training.fitting.search, "baselines", lambda task: {"other": good.pipeline_for_whole_windows(task)})
+    monkeypatch.setattr(
+        training.fitting.search, "baselines", lambda task: {"other": good.pipeline_for_whole_windows(task)}
+    )
     table = search(small_training, tmp_path, lambda *_: None, jobs=1).splitlines()
     losses = [float(line.split("|")[4]) for line in table if line.startswith("| ") and "log loss" not in line]
     assert losses == sorted(losses)

@@ -12,8 +12,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from modules.edge.journal import layout
 from modules.edge.journal.errors import Durability, JournalError, is_damage
+from modules.edge.journal.layout import VERSION, Layout, text_columns
 
 log = logging.getLogger(__name__)
 
@@ -45,8 +45,13 @@ class _NewerError(Exception):
     pass
 
 
-def open_file(path: Path, durability: Durability) -> OpenFile:
+def open_file(path: Path, durability: Durability, layout: Layout) -> OpenFile:
     """Open a journal, or make it; a damaged file is set aside under another name, and what can be read of it saved.
+
+    Args:
+        path: The file.
+        durability: What is written survives.
+        layout: The tables that it has.
 
     Raises:
         JournalError: The file cannot be opened, made or written, another process uses it, or a newer version of this
@@ -54,7 +59,7 @@ def open_file(path: Path, durability: Durability) -> OpenFile:
     """
     lock = _lock(path)
     try:
-        connection, set_aside = _opened(path, durability)
+        connection, set_aside = _opened(path, durability, layout)
     except BaseException:
         os.close(lock)
         raise
@@ -80,12 +85,12 @@ def _lock(path: Path) -> int:
     return lock
 
 
-def _opened(path: Path, durability: Durability) -> tuple[sqlite3.Connection, bool]:
+def _opened(path: Path, durability: Durability, layout: Layout) -> tuple[sqlite3.Connection, bool]:
     try:
-        return _open(path, durability), False
+        return _open(path, durability, layout), False
     except _NewerError as error:
         raise JournalError(
-            f"journal {path} {error}, this one knows {layout.VERSION}; it is left as it is: update this module, or "
+            f"journal {path} {error}, this one knows {VERSION}; it is left as it is: update this module, or "
             "move the file away to begin without it"
         ) from error
     except sqlite3.Error as error:
@@ -101,8 +106,8 @@ def _opened(path: Path, durability: Durability) -> tuple[sqlite3.Connection, boo
         with contextlib.suppress(FileNotFoundError):
             _beside(path, "-wal").rename(_beside(aside, "-wal"))
         _beside(path, "-shm").unlink(missing_ok=True)
-        connection = _open(path, durability)
-        saved = _save_rows(aside, connection)
+        connection = _open(path, durability, layout)
+        saved = _save_rows(aside, connection, layout)
     except (sqlite3.Error, OSError) as error:
         raise JournalError(f"journal {path} cannot be made: {error}") from error
     log.error("a new journal was begun with what could still be read of the broken one: %s", saved)
@@ -113,11 +118,11 @@ def _refuse_newer(path: Path) -> None:
     """Look at a file by a connection of its own, before anything is set that would change it."""
     with contextlib.closing(sqlite3.connect(path, timeout=BUSY_SECONDS)) as connection:
         version = connection.execute("PRAGMA user_version").fetchone()[0]
-    if version > layout.VERSION:
+    if version > VERSION:
         raise _NewerError(f"was written in layout {version} by a newer version of this module")
 
 
-def _open(path: Path, durability: Durability) -> sqlite3.Connection:
+def _open(path: Path, durability: Durability, layout: Layout) -> sqlite3.Connection:
     _refuse_newer(path)
     connection = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
     connection.text_factory = bytes
@@ -128,7 +133,7 @@ def _open(path: Path, durability: Durability) -> sqlite3.Connection:
         connection.execute(f"PRAGMA journal_size_limit = {WAL_BYTES}")
         connection.execute(f"PRAGMA synchronous = {'FULL' if durability is Durability.POWER else 'NORMAL'}")
         _check(connection)
-        _bring_up_to_date(connection)
+        _bring_up_to_date(connection, layout)
     except UnicodeDecodeError as error:
         connection.close()
         # What SQLite says of a damaged table, it says with the table's damaged text.
@@ -145,7 +150,7 @@ def _check(connection: sqlite3.Connection) -> None:
         raise sqlite3.DatabaseError("quick_check finds it malformed")
 
 
-def _bring_up_to_date(connection: sqlite3.Connection) -> None:
+def _bring_up_to_date(connection: sqlite3.Connection, layout: Layout) -> None:
     """Make or migrate the tables, in one transaction that shows that the file can be written."""
     version = connection.execute("PRAGMA user_version").fetchone()[0]
     connection.execute("BEGIN IMMEDIATE")
@@ -154,7 +159,7 @@ def _bring_up_to_date(connection: sqlite3.Connection) -> None:
             layout.create(connection)
         else:
             layout.check(connection, version)
-            if version < layout.VERSION:
+            if version < VERSION:
                 layout.migrate(connection)
             else:
                 _show_that_it_can_be_written(connection)
@@ -163,8 +168,8 @@ def _bring_up_to_date(connection: sqlite3.Connection) -> None:
         with contextlib.suppress(sqlite3.Error):
             connection.execute("ROLLBACK")
         raise
-    if 0 < version < layout.VERSION:
-        log.info("the journal was brought from layout %d to %d", version, layout.VERSION)
+    if 0 < version < VERSION:
+        log.info("the journal was brought from layout %d to %d", version, VERSION)
         # For its pages to leave the file when they are free; where there is no room for that, they are used again.
         with contextlib.suppress(sqlite3.OperationalError):
             connection.execute("VACUUM")
@@ -173,24 +178,24 @@ def _bring_up_to_date(connection: sqlite3.Connection) -> None:
 def _show_that_it_can_be_written(connection: sqlite3.Connection) -> None:
     """Write the version that is there already; a file that only others may write is opened without a complaint."""
     try:
-        connection.execute(f"PRAGMA user_version = {layout.VERSION}")
+        connection.execute(f"PRAGMA user_version = {VERSION}")
     except sqlite3.OperationalError as error:
         # A disk may have room again a little later; who ended each time would be given up by edgeAgent.
         if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_FULL:
             raise
 
 
-def _save_rows(broken: Path, connection: sqlite3.Connection) -> str:
+def _save_rows(broken: Path, connection: sqlite3.Connection, layout: Layout) -> str:
     """Copy the rows of a broken file that can be read: from the front to the first fault, from the back to the last."""
     columns = _columns(broken, "outbox")
     connection.execute("BEGIN IMMEDIATE")
     if columns and "checksum" not in columns:
-        for statement, row in layout.upgraded({table: _readable_rows(broken, table) for table in layout.TABLES[1]}):
+        for statement, row in layout.upgraded({table: _readable_rows(broken, table) for table in layout.tables(1)}):
             with contextlib.suppress(sqlite3.IntegrityError):
                 connection.execute(statement, row)
     else:
-        for table in layout.TABLES[layout.VERSION]:
-            texts = layout.text_columns(connection, table)
+        for table in layout.tables():
+            texts = text_columns(connection, table)
             for row in _readable_rows(broken, table):
                 # What does not fit into the table any more is no row of ours.
                 with contextlib.suppress(sqlite3.IntegrityError, sqlite3.OperationalError, UnicodeDecodeError):
@@ -202,7 +207,7 @@ def _save_rows(broken: Path, connection: sqlite3.Connection) -> str:
     connection.execute("COMMIT")
     counts = [
         f"{connection.execute(f'SELECT count(*) FROM {table}').fetchone()[0]} of {table}"  # noqa: S608 - our own names
-        for table in layout.TABLES[layout.VERSION]
+        for table in layout.tables()
     ]
     return ", ".join(counts)
 

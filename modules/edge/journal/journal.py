@@ -110,13 +110,16 @@ class Settlement:
 class Journal:
     """Inbox and outbox in one file. All methods may be called from any thread."""
 
-    def __init__(self, path: Path, limit: int, durability: Durability = Durability.PROCESS) -> None:
+    def __init__(
+        self, path: Path, limit: int, durability: Durability = Durability.PROCESS, own: layout.Own = layout.NOTHING
+    ) -> None:
         """Open the journal, or make it; a broken file is set aside under another name and kept.
 
         Args:
             path: The file; its folder must exist and be writable.
             limit: How many bytes inbox and outbox may take together.
             durability: What a stored message survives.
+            own: The tables of what the module remembers besides messages.
 
         Raises:
             JournalError: The file cannot be opened, made or written, or is not for this process.
@@ -131,7 +134,7 @@ class Journal:
         self._path = path
         self._lock = threading.Lock()
         self._arrived = threading.Condition()
-        file = open_file(path, durability)
+        file = open_file(path, durability, layout.Layout(own))
         self.set_aside = int(file.set_aside)
         """How many broken files this start found and kept."""
         self._folder_lock: int | None = file.lock

@@ -28,3 +28,35 @@ def checked(row: Sequence[object], kinds: tuple[type, ...]) -> None:
         raise DamagedRow(f"its columns are {', '.join(each.__name__ for each in found)}")
     if checksum(*row[:-1]) != row[-1]:  # type: ignore[arg-type]
         raise DamagedRow("its checksum is another")
+
+
+def read_text(value: object) -> str:
+    """A text, of what a connection gives that reads texts as bytes.
+
+    Raises:
+        TypeError: It is none.
+        UnicodeDecodeError: It is none any more.
+    """
+    return read_bytes(value).decode()
+
+
+def read_bytes(value: object) -> bytes:
+    """Bytes as they were written.
+
+    Raises:
+        TypeError: It is something else.
+    """
+    if not isinstance(value, bytes):
+        raise TypeError(f"a column is {type(value).__name__}, text or bytes were written")
+    return value
+
+
+def read_integer(value: object) -> int:
+    """A whole number as it was written.
+
+    Raises:
+        TypeError: It is something else.
+    """
+    if not isinstance(value, int):
+        raise TypeError(f"a column is {type(value).__name__}, a whole number was written")
+    return value

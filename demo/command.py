@@ -14,9 +14,9 @@ from rich.live import Live
 
 from demo.deployment import deployment
 from demo.errors import DemoError
-from demo.job import Job
+from demo.job import MainJob
 from demo.tally import PREFIX, Tally
-from demo.view import View, closing_table, save_picture
+from demo.view import LiveView, closing_table, save_picture
 from modules.telemetrysource.pace import HIGHEST_RATE
 from scoring.arguments import Parser
 from scoring.cli.console import note, number
@@ -58,7 +58,7 @@ def main(given: Sequence[str] | None = None) -> int:
     return status
 
 
-def _do(job: Job, console: Console) -> int:
+def _do(job: MainJob, console: Console) -> int:
     # What an earlier run left would count as this one's.
     shutil.rmtree(job.out / "runtime", ignore_errors=True)
     job.out.mkdir(parents=True, exist_ok=True)
@@ -70,7 +70,7 @@ def _do(job: Job, console: Console) -> int:
     return asyncio.run(_deploy(job, model, classes, console))
 
 
-async def _deploy(job: Job, model: Path, classes: Classes, console: Console) -> int:
+async def _deploy(job: MainJob, model: Path, classes: Classes, console: Console) -> int:
     """Run the deployment until every reading is answered, and show what came of it."""
     # As `asyncio.run` takes SIGINT: an exception out of nowhere could lose sight of a module that is being started.
     if task := asyncio.current_task():
@@ -81,7 +81,7 @@ async def _deploy(job: Job, model: Path, classes: Classes, console: Console) -> 
     settings = {"CORRUPT_SHARE": str(job.corrupt_share), "ENGINE_PREFIX": PREFIX}
     async with Runtime(content, runtime_home, environment={"telemetrysource": settings}) as runtime:
         tally = Tally(runtime.upstream.path, truth, classes)
-        view = View(tally, len(truth.rul), truth.trajectories.engines, classes.names)
+        view = LiveView(tally, len(truth.rul), truth.trajectories.engines, classes.names)
         with Live(view, console=console, transient=True):
             sent = await _until_answered(runtime, tally)
     if sent is None:
@@ -137,9 +137,9 @@ def _arguments(given: Sequence[str] | None) -> argparse.Namespace:
     return parser.parse_args(given)
 
 
-def _job(arguments: argparse.Namespace) -> Job:
+def _job(arguments: argparse.Namespace) -> MainJob:
     own = shipped.MODELS / f"{arguments.subset.lower()}.onnx" if arguments.quick else None
-    return Job(
+    return MainJob(
         arguments.data.resolve(),
         arguments.subset,
         arguments.out.resolve(),

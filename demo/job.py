@@ -18,7 +18,7 @@ from training.data.labels import Classes
 
 
 @dataclass(frozen=True)
-class Job:
+class MainJob:
     """What is asked for.
 
     Attributes:
@@ -39,7 +39,7 @@ class Job:
     model: Path | None = None
     most_engines: int | None = None
 
-    def with_engines(self, console: Console) -> Job:
+    def with_engines(self, console: Console) -> MainJob:
         """The same with simulated engines where there is no data."""
         needed = ("test",) if self.model else ("train", "test")
         if all(list(self.data.glob(f"{kind}_{self.subset}.txt*")) for kind in needed):

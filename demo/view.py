@@ -18,7 +18,7 @@ from demo.tally import Tally
 _COLOURS = ("red", "yellow", "cyan", "green")
 
 
-class View:
+class LiveView:
     """The live picture: how many readings are answered, and how many engines are in which class."""
 
     def __init__(self, tally: Tally, readings: int, engines: int, classes: Sequence[str]) -> None:

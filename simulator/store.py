@@ -24,7 +24,7 @@ LARGEST_BATCH = 2_000
 UNSTORABLE = (UnicodeError, OverflowError)
 
 
-class Store:
+class Database:
     """A database whose operations run in order, many to a commit; results come back to the event loop.
 
     Args:

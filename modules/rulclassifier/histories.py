@@ -38,7 +38,7 @@ class _Rows:
     answers: list[bytes] = field(default_factory=list)
 
 
-class Memory:
+class Histories:
     """The tables of histories and of records that are held back."""
 
     def __init__(self, journal: Journal, fields: str, version: str, history: History) -> None:

@@ -13,7 +13,7 @@ from modules.edge.host.metrics import Metrics
 from modules.edge.host.process import run, unless, until
 from modules.edge.host.watchdog import Watchdog, Work
 from modules.edge.hub.client import EdgeClient
-from modules.edge.hub.twin import Twin
+from modules.edge.hub.twin import ModuleTwin
 from modules.edge.journal import Journal
 from modules.edge.journal.outbox import Outbox
 from modules.rulclassifier import settings
@@ -65,7 +65,7 @@ async def rulclassifier(stop: asyncio.Event) -> bool:
         journal = Journal(state / "journal.sqlite3", limit, durability, TABLES)
         meters = Meters(metrics)
         meters.show_model(model)
-        client = EdgeClient(journal.accept, Twin())
+        client = EdgeClient(journal.accept, ModuleTwin())
         outbox = Outbox(journal, client, bare)
         processor = Processor(journal, classifier, meters, outbox, rules)
         meters.watch_edge(journal, outbox, client)

@@ -6,10 +6,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from modules.edge.hub.message import InputMessage, OutputMessage
-from modules.edge.journal import Entry
+from modules.edge.journal import Incoming
 from modules.rulclassifier import replies as answers
 from modules.rulclassifier.continuity import MOST_OF_ENGINE, Continuity, Ticket
-from modules.rulclassifier.task import Task
+from modules.rulclassifier.task import Request
 from scoring.errors import InvalidTelemetry, Reason
 from scoring.model.signature import FloatArray
 from scoring.predictions.classifier import Classifier
@@ -26,7 +26,7 @@ NEW_LIFE = "new_life"
 
 
 @dataclass(slots=True)
-class Outcome:
+class PartResult:
     """What a part comes to.
 
     Attributes:
@@ -51,7 +51,7 @@ class Part:
         self,
         classifier: Classifier,
         continuity: Continuity,
-        read: Callable[[int], Entry | None],
+        read: Callable[[int], Incoming | None],
         batch: Batch,
         rows: int,
     ) -> None:
@@ -68,9 +68,9 @@ class Part:
         """Records that are held back from now on."""
         self.released: list[tuple[int, int]] = []
         """Message and number of records that were held back, and are answered now."""
-        self.tasks: dict[int, Task] = {}
+        self.tasks: dict[int, Request] = {}
         """The messages whose records it takes, by their place."""
-        self.whole: list[Task] = []
+        self.whole: list[Request] = []
         """Those that it has taken to their end."""
         self._classifier = classifier
         self._continuity = continuity
@@ -80,15 +80,15 @@ class Part:
         self._tickets: list[Ticket] = []
         self._notes: dict[int, str] = {}
         # What is to be answered, in order: a row of the batch, a record that is given up, a message at its end.
-        self._steps: list[int | Ticket | Task] = []
-        self._ended: set[Task] = set()
+        self._steps: list[int | Ticket | Request] = []
+        self._ended: set[Request] = set()
 
     @property
     def is_full(self) -> bool:
         """Whether it takes no more."""
         return len(self._tickets) >= self._rows
 
-    def take(self, task: Task) -> None:
+    def take(self, task: Request) -> None:
         """Take the next record of a message."""
         self.tasks[task.entry.seq] = task
         record = task.records[task.done]
@@ -98,7 +98,7 @@ class Part:
             self._admit(Ticket(task.entry.seq, task.done, 0.0, record))
         task.done += 1
 
-    def end(self, task: Task) -> None:
+    def end(self, task: Request) -> None:
         """Note that a message has no more records."""
         self.tasks[task.entry.seq] = task
         self.whole.append(task)
@@ -109,16 +109,16 @@ class Part:
         self._steps += tickets
         self.released += [(each.seq, each.number) for each in tickets]
 
-    def score(self) -> Outcome:
+    def score(self) -> PartResult:
         """Score what it has taken, and make the answers in the order in which it was taken."""
-        outcome = Outcome()
+        outcome = PartResult()
         scored: list[Answer] = []
         if self._tickets:
             predictions = self._classifier.predict(self._batch)
             scored = predictions.each([each.record for each in self._tickets])
             self._remember(predictions, scored, outcome)
         for step in self._steps:
-            if isinstance(step, Task):
+            if isinstance(step, Request):
                 self._end(step, outcome)
             elif isinstance(step, Ticket):
                 self._refuse(step, _unconfirmed(step.record), outcome)
@@ -147,13 +147,13 @@ class Part:
         self._tickets.append(ticket)
         self._batch.add([ticket.record], self._classifier.history)
 
-    def _remember(self, predictions: Predictions, scored: Sequence[Answer], outcome: Outcome) -> None:
+    def _remember(self, predictions: Predictions, scored: Sequence[Answer], outcome: PartResult) -> None:
         self._classifier.remember(self._batch, predictions)
         for row, answer in enumerate(scored):
             known = None if isinstance(answer, InvalidTelemetry) else predictions.packed[row]
             outcome.changes += (_answered(each, known) for each in self._batch.changes[row])
 
-    def _answer(self, row: int, answer: Answer, outcome: Outcome) -> None:
+    def _answer(self, row: int, answer: Answer, outcome: PartResult) -> None:
         ticket = self._tickets[row]
         if isinstance(answer, InvalidTelemetry):
             self._refuse(ticket, answer, outcome)
@@ -167,14 +167,14 @@ class Part:
             outcome.labels.append(answer.label or "")
             outcome.messages += answers.prediction(message, answer, note)
 
-    def _end(self, task: Task, outcome: Outcome) -> None:
+    def _end(self, task: Request, outcome: PartResult) -> None:
         self._ended.add(task)
         letters = task.dead_letter()
         if letters:
             outcome.messages += letters
             outcome.dead.append((task.reason, task.detail, task.entry.message.sender))
 
-    def _refuse(self, ticket: Ticket, invalid: InvalidTelemetry, outcome: Outcome) -> None:
+    def _refuse(self, ticket: Ticket, invalid: InvalidTelemetry, outcome: PartResult) -> None:
         """Refuse a record: with its message, or by itself, where the others of its message have been answered."""
         task = self.tasks.get(ticket.seq)
         if task is not None and task not in self._ended:

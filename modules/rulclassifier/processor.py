@@ -10,14 +10,14 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from modules.edge.journal import Entry, Journal, JournalBrokenError, JournalError, Outgoing, Settlement
+from modules.edge.journal import Incoming, Journal, JournalBrokenError, JournalError, Outgoing, Settlement
 from modules.edge.journal.outbox import Outbox
 from modules.rulclassifier import replies as answers
 from modules.rulclassifier.continuity import CONFIRM_SECONDS, JUMP, Continuity, Ticket
-from modules.rulclassifier.histories import Memory
+from modules.rulclassifier.histories import Histories
 from modules.rulclassifier.meters import Meters
-from modules.rulclassifier.part import MORE_ROWS, Outcome, Part
-from modules.rulclassifier.task import Task
+from modules.rulclassifier.part import MORE_ROWS, Part, PartResult
+from modules.rulclassifier.task import Request
 from scoring.errors import InvalidTelemetry, Reason
 from scoring.names import ENGINE
 from scoring.predictions.classifier import MAX_BATCH, Classifier
@@ -96,7 +96,7 @@ class Processor(threading.Thread):
         self._meters = meters
         self._outbox = outbox
         self._unnamed_is_device = rules.unnamed_is_device
-        self._memory = Memory(journal, ",".join(signature.field_names), classifier.model.version, classifier.history)
+        self._memory = Histories(journal, ",".join(signature.field_names), classifier.model.version, classifier.history)
         self._rows = max(1, min(MAX_BATCH, journal.reserve // _ANSWERS_BYTES))
         # One for all parts, which follow each other: a new one each time would be mapped and unmapped by the system.
         self._room = classifier.room(self._rows + MORE_ROWS)
@@ -145,7 +145,7 @@ class Processor(threading.Thread):
         else:
             self._process_together(entries)
 
-    def _take(self) -> list[Entry]:
+    def _take(self) -> list[Incoming]:
         try:
             return self._journal.take(MAX_BATCH, self._journal.reserve // 4)
         except JournalBrokenError:
@@ -154,7 +154,7 @@ class Processor(threading.Thread):
             self._stopping.wait(RETRY_SECONDS)
             return []
 
-    def _process_together(self, entries: Sequence[Entry]) -> None:
+    def _process_together(self, entries: Sequence[Incoming]) -> None:
         try:
             self._process(entries)
         except (_Stopped, JournalError):
@@ -166,7 +166,7 @@ class Processor(threading.Thread):
             for entry in entries:
                 self._process_alone(entry)
 
-    def _process_alone(self, entry: Entry) -> None:
+    def _process_alone(self, entry: Incoming) -> None:
         """Score one message that may be poison: each attempt is counted on disk before it is made."""
         for attempt in range(entry.attempts + 1, ATTEMPTS + 1):
             # Parts of it may have been settled since it was taken, or all of it.
@@ -188,7 +188,7 @@ class Processor(threading.Thread):
         if rest is not None:
             self._settle_poison(rest)
 
-    def _begin(self, entry: Entry) -> None:
+    def _begin(self, entry: Incoming) -> None:
         while True:
             try:
                 self._journal.begin(entry)
@@ -199,18 +199,18 @@ class Processor(threading.Thread):
             else:
                 return
 
-    def _settle_poison(self, entry: Entry) -> None:
+    def _settle_poison(self, entry: Incoming) -> None:
         detail = f"scoring it failed {ATTEMPTS} times"
         letters = answers.dead_letter(entry.message, Reason.SCORING_FAILED, detail)
         held = self.continuity.drop(entry.seq)
         self._settle(Settlement([entry], (), letters, lambda connection: self._memory.write_held(connection, [], held)))
-        self._count(Outcome(dead=[(Reason.SCORING_FAILED, detail, entry.message.sender)]), messages=1)
+        self._count(PartResult(dead=[(Reason.SCORING_FAILED, detail, entry.message.sender)]), messages=1)
 
-    def _process(self, entries: Sequence[Entry]) -> None:
+    def _process(self, entries: Sequence[Incoming]) -> None:
         """Score messages and settle them, in as many parts as their records need."""
         part = self._part()
         for entry in entries:
-            task = Task.of(entry, self._parse(entry))
+            task = Request.of(entry, self._parse(entry))
             while not task.is_whole:
                 if part.is_full:
                     self._finish(part)
@@ -228,8 +228,8 @@ class Processor(threading.Thread):
         outcome = part.score()
         self._meters.scoring.observe(time.perf_counter() - started)
         waiting = self.continuity.messages
-        done: list[Entry] = []
-        progress: list[tuple[Entry, str, bool]] = []
+        done: list[Incoming] = []
+        progress: list[tuple[Incoming, str, bool]] = []
         for task in part.tasks.values():
             if task not in part.whole:
                 progress.append((task.entry, task.progress, False))
@@ -248,7 +248,7 @@ class Processor(threading.Thread):
         self.trouble = None
         self._count(outcome, len(part.whole))
 
-    def _no_longer_waiting(self, part: Part, waiting: set[int]) -> list[Entry]:
+    def _no_longer_waiting(self, part: Part, waiting: set[int]) -> list[Incoming]:
         """Messages that have waited for records alone which have all been answered now."""
         released = {seq for seq, _ in part.released} - part.tasks.keys() - waiting
         entries = (self._journal.entry(seq) for seq in sorted(released))
@@ -265,13 +265,13 @@ class Processor(threading.Thread):
             part.give_up(overdue[start : start + self._rows])
             self._finish(part)
 
-    def _parse(self, entry: Entry) -> Sequence[Telemetry | InvalidTelemetry]:
+    def _parse(self, entry: Incoming) -> Sequence[Telemetry | InvalidTelemetry]:
         try:
             return self._classifier.parser.parse(entry.message.body, self._sender(entry))
         except InvalidTelemetry as invalid:
             return [invalid]
 
-    def _sender(self, entry: Entry) -> Sender:
+    def _sender(self, entry: Incoming) -> Sender:
         """Who speaks for which engine: a device for itself, a module for any, or for the one that its message names.
 
         Raises:
@@ -322,7 +322,7 @@ class Processor(threading.Thread):
         if self._stopping.wait(seconds):
             raise _Stopped
 
-    def _count(self, outcome: Outcome, messages: int) -> None:
+    def _count(self, outcome: PartResult, messages: int) -> None:
         """Count what has been settled, once."""
         for label in outcome.labels:
             self._meters.predictions(label).inc()

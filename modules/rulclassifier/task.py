@@ -7,14 +7,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from modules.edge.hub.message import OutputMessage
-from modules.edge.journal import Entry
+from modules.edge.journal import Incoming
 from modules.rulclassifier import replies as answers
 from scoring.errors import InvalidTelemetry
 from scoring.telemetry.record import Telemetry
 
 
 @dataclass(slots=True, eq=False)
-class Task:
+class Request:
     """A message and what has become of its records; what is settled of it goes on where it was after a restart.
 
     Attributes:
@@ -26,7 +26,7 @@ class Task:
         refused: How many could not be scored.
     """
 
-    entry: Entry
+    entry: Incoming
     records: Sequence[Telemetry | InvalidTelemetry]
     done: int = 0
     reason: str = ""
@@ -34,7 +34,7 @@ class Task:
     refused: int = 0
 
     @classmethod
-    def of(cls, entry: Entry, records: Sequence[Telemetry | InvalidTelemetry]) -> Task:
+    def of(cls, entry: Incoming, records: Sequence[Telemetry | InvalidTelemetry]) -> Request:
         """Begin a message, or go on with one of which a part has been settled."""
         task = cls(entry, records)
         if entry.progress:

@@ -11,8 +11,8 @@ from modules.edge.host.health import Health
 from modules.edge.host.metrics import Metrics
 from modules.edge.host.process import run, until
 from modules.edge.hub.client import EdgeClient
-from modules.edge.hub.sender import Parcel, Sender
-from modules.edge.hub.twin import Desired, Twin
+from modules.edge.hub.sender import OrderedSender, Parcel
+from modules.edge.hub.twin import Desired, ModuleTwin
 from modules.edge.settings import SettingError
 from modules.telemetrysource import settings
 from modules.telemetrysource.pace import Pace
@@ -45,7 +45,7 @@ async def telemetrysource(stop: asyncio.Event) -> bool:
         position = Position(state / "position.json", replay.name)
         # Inputs are none of this module's business; what a wrong route brings is acknowledged, or it would block the
         # queue.
-        client = EdgeClient(lambda _topic, _body: True, Twin(Desired(settings.RATE, rate, pace.use_rate)))
+        client = EdgeClient(lambda _topic, _body: True, ModuleTwin(Desired(settings.RATE, rate, pace.use_rate)))
         health.watch(lambda: None if client.is_connected else "not connected")
         source = _Source(replay, position, pace, client, metrics)
         await until(stop, client.run(), source.run())
@@ -72,7 +72,7 @@ class _Source:
         self._position = position
         self._pace = pace
         self._client = client
-        self._sender = Sender(client)
+        self._sender = OrderedSender(client)
         self._sent = metrics.counter("messages", "Readings that edgeHub has acknowledged")
         self._corrupt = metrics.counter("corrupt_messages", "Spoilt readings that edgeHub has acknowledged")
         metrics.gauge("position", "Readings of the replay that are done", lambda: position.first)

@@ -25,7 +25,7 @@ _AHEAD = THREADS + 1
 
 
 @dataclass(frozen=True, slots=True)
-class _Call:
+class _ModelCall:
     """Items that are scored together, or found invalid before, with their messages.
 
     Attributes:
@@ -48,7 +48,7 @@ class Calls:
     def __init__(self, classifier: Classifier, job: Job) -> None:
         self._classifier = classifier
         self._job = job
-        self._calls: deque[_Call] = deque()
+        self._calls: deque[_ModelCall] = deque()
         self._lines: list[bytes] = []
         self._dead: list[dict[str, Any]] = []
         self._threads = ThreadPoolExecutor(max_workers=THREADS, thread_name_prefix="scoring")
@@ -73,7 +73,7 @@ class Calls:
         for start in range(0, len(checked), GROUP):
             group = checked[start : start + GROUP]
             answers = self._ask([item for _, _, item in group if not isinstance(item, InvalidTelemetry)])
-            self._calls.append(_Call(group, answers))
+            self._calls.append(_ModelCall(group, answers))
             while len(self._calls) > _AHEAD:
                 self._settle(self._calls.popleft())
 
@@ -83,7 +83,7 @@ class Calls:
         Raises:
             OSError: It cannot be written.
         """
-        self._calls.append(_Call((), None, ends=number))
+        self._calls.append(_ModelCall((), None, ends=number))
 
     def _ask(self, items: Sequence[Asked]) -> Future[Predictions] | None:
         if not items:
@@ -91,7 +91,7 @@ class Calls:
         batch = self._classifier.gather(items)
         return self._threads.submit(self._classifier.predict, batch)
 
-    def _settle(self, call: _Call) -> None:
+    def _settle(self, call: _ModelCall) -> None:
         """Wait for a call's answers."""
         scored = iter(call.answers.result().records() if call.answers else [])
         records: list[dict[str, Any]] = []

@@ -20,7 +20,7 @@ Reader = Callable[[BinaryIO, ItemParser], Iterator[Entry]]
 _COMPRESSED = (".gz", ".bz2", ".xz", ".zst")
 
 
-class Sink(Protocol):
+class PredictionWriter(Protocol):
     """Takes predictions in and writes them to a file."""
 
     def write(self, lines: bytes) -> None:
@@ -90,7 +90,7 @@ def reader(path: str) -> Reader:
     )
 
 
-def sink(path: str) -> Callable[[BinaryIO, Mapping[str, Any]], Sink]:
+def sink(path: str) -> Callable[[BinaryIO, Mapping[str, Any]], PredictionWriter]:
     """What writes a file of this name, once it is given the file and what a record holds.
 
     Raises:

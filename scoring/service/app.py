@@ -22,7 +22,7 @@ from scoring.service.keys import Keys
 from scoring.service.limits import Limits
 from scoring.service.lines import CONTENT_TYPE as LINES
 from scoring.service.lines import TABLE, LineScorer
-from scoring.service.meters import Meters
+from scoring.service.meters import ServiceMeters
 from scoring.service.openapi import description
 from scoring.service.parsing import Parsing
 from scoring.service.refusal import Fault, Refusal, come_again, encoded, failed, refused
@@ -72,7 +72,7 @@ class Service:
         self._model = model
         self._keys = keys or Keys()
         self.limits = limits or Limits()
-        self._meters = Meters()
+        self._meters = ServiceMeters()
         self.connections = Connections(self.limits.connections, self.limits.seconds, self._turn_away)
         self._parsing = Parsing(FastParser(ItemParser(model.signature, engine)))
         self._classifier = Classifier(model, engines)

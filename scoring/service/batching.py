@@ -15,7 +15,7 @@ from scoring.errors import InvalidTelemetry
 from scoring.predictions.classifier import THREADS, Classifier
 from scoring.predictions.table import Predictions, Record
 from scoring.service.limits import Limits
-from scoring.service.meters import Meters
+from scoring.service.meters import ServiceMeters
 from scoring.service.refusal import come_again, failed, refused
 from scoring.telemetry.batch import Batch
 from scoring.telemetry.history import refusals
@@ -65,7 +65,7 @@ class Batcher:
         self,
         classifier: Classifier,
         limits: Limits,
-        meters: Meters,
+        meters: ServiceMeters,
         running: Callable[[], int],
         is_single: Callable[[], bool],
     ) -> None:

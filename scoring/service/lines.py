@@ -16,7 +16,7 @@ from scoring.service.batching import Answers, Batcher
 from scoring.service.body import lines, pieces
 from scoring.service.gzip import GzipPacker
 from scoring.service.limits import Limits
-from scoring.service.meters import Meters
+from scoring.service.meters import ServiceMeters
 from scoring.service.parsing import Parsing
 from scoring.service.refusal import Fault, Refusal, come_again, encoded_lines, failed
 from scoring.telemetry.items import Item, batches
@@ -54,7 +54,7 @@ class _Group:
 class LineScorer:
     """Answers streams."""
 
-    def __init__(self, parsing: Parsing, batcher: Batcher, limits: Limits, meters: Meters) -> None:
+    def __init__(self, parsing: Parsing, batcher: Batcher, limits: Limits, meters: ServiceMeters) -> None:
         self._parsing = parsing
         self._batcher = batcher
         self._limits = limits

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 from simulator.cloud.twin import Twin, difference, from_text
 from simulator.errors import SimulatorError
 from simulator.message import UPSTREAM_NAMES, Message
-from simulator.store import Store
+from simulator.store import Database
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS messages (
@@ -89,7 +89,7 @@ class Upstream:
         self.path = home / FILE
         self.count = 0
         self.refusal: str | None = None
-        self._store = Store(self.path, SCHEMA)
+        self._store = Database(self.path, SCHEMA)
         self._twins: dict[str, Twin] = {}
         # What the edge hub remembers of twins that have changed since it went offline.
         self._cached: dict[str, Twin] = {}

@@ -18,7 +18,7 @@ SETTING_DECIMALS = (4, 4, 1)
 SENSOR_DECIMALS = (2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 4, 2, 0, 0, 2, 2, 4)
 
 
-class Fault(Enum):
+class FaultMode(Enum):
     """The part that wears out: the two fault modes of C-MAPSS."""
 
     HPC = "high-pressure compressor"

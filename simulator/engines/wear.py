@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from simulator.engines.regimes import REGIMES, SENSOR_DECIMALS, SENSORS, SETTING_DECIMALS, Fault, Regime
+from simulator.engines.regimes import REGIMES, SENSOR_DECIMALS, SENSORS, SETTING_DECIMALS, FaultMode, Regime
 from simulator.errors import SimulatorError
 
 Array = npt.NDArray[np.float64]
@@ -25,17 +25,17 @@ Array = npt.NDArray[np.float64]
 class Subset:
     """A C-MAPSS subset: its fault modes, its regimes, and how many engines NASA's files hold."""
 
-    faults: tuple[Fault, ...]
+    faults: tuple[FaultMode, ...]
     regimes: tuple[Regime, ...]
     train: int
     test: int
 
 
 SUBSETS = {
-    "FD001": Subset((Fault.HPC,), REGIMES[:1], 100, 100),
-    "FD002": Subset((Fault.HPC,), REGIMES, 260, 259),
-    "FD003": Subset((Fault.HPC, Fault.FAN), REGIMES[:1], 100, 100),
-    "FD004": Subset((Fault.HPC, Fault.FAN), REGIMES, 249, 248),
+    "FD001": Subset((FaultMode.HPC,), REGIMES[:1], 100, 100),
+    "FD002": Subset((FaultMode.HPC,), REGIMES, 260, 259),
+    "FD003": Subset((FaultMode.HPC, FaultMode.FAN), REGIMES[:1], 100, 100),
+    "FD004": Subset((FaultMode.HPC, FaultMode.FAN), REGIMES, 249, 248),
 }
 
 
@@ -52,8 +52,8 @@ class Ageing:
 
 # From the lives and wear curves of FD001 and FD003 (quantiles of the life; wear against the fraction of life).
 AGEING = {
-    Fault.HPC: Ageing(shortest=120, median_part=75, spread=0.5, growth=3.0, initial=0.3),
-    Fault.FAN: Ageing(shortest=180, median_part=105, spread=0.6, growth=3.4, initial=0.2),
+    FaultMode.HPC: Ageing(shortest=120, median_part=75, spread=0.5, growth=3.0, initial=0.3),
+    FaultMode.FAN: Ageing(shortest=180, median_part=105, spread=0.6, growth=3.4, initial=0.2),
 }
 
 # Long-lived engines bend more sharply: between the curve being a function of life and of cycles left.
@@ -82,7 +82,7 @@ class Engine:
     """
 
     unit: int
-    fault: Fault
+    fault: FaultMode
     rows: Array
     remaining: int
 
@@ -92,7 +92,7 @@ class Engine:
         return np.arange(len(self.rows) - 1, -1, -1, dtype=np.float64) + self.remaining
 
 
-def wear_out(rng: np.random.Generator, fault: Fault) -> Array:
+def wear_out(rng: np.random.Generator, fault: FaultMode) -> Array:
     """Draw one engine's wear, cycle by cycle, from new to failure (1 at its last cycle, or just past it)."""
     ageing = AGEING[fault]
     exponent = rng.uniform(1.4, 1.6)
@@ -108,18 +108,18 @@ def wear_out(rng: np.random.Generator, fault: Fault) -> Array:
     return wear[: int(np.argmax(wear >= 1.0)) + 1]
 
 
-def fly(rng: np.random.Generator, regimes: tuple[Regime, ...], fault: Fault, wear: Array) -> Array:
+def fly(rng: np.random.Generator, regimes: tuple[Regime, ...], fault: FaultMode, wear: Array) -> Array:
     """What an engine's sensors read while it wears out: [cycles, 24], rounded as C-MAPSS rounds."""
     shares = np.array([regime.share for regime in regimes])
     flown = rng.choice(len(regimes), size=len(wear), p=shares / shares.sum())
     # Per regime and sensor: baseline_hpc, baseline_fan, wear_hpc, wear_fan, noise.
     trends = np.array([regime.sensors for regime in regimes])[flown]
-    column = 0 if fault is Fault.HPC else 1
+    column = 0 if fault is FaultMode.HPC else 1
     sensitivity = rng.normal(1.0, 0.05)
     sensors = trends[:, :, column] + sensitivity * trends[:, :, 2 + column] * wear[:, None]
     sensors += trends[:, :, 4] * rng.standard_normal((len(wear), SENSORS))
     # The square of a uniform number, less its mean: many engines with little, few with much.
-    core = rng.uniform() ** 2 - 1.0 / 3.0 if fault is Fault.HPC else 0.0
+    core = rng.uniform() ** 2 - 1.0 / 3.0 if fault is FaultMode.HPC else 0.0
     for sensor, change in CORE_SPEED.items():
         sensors[:, sensor] += core * change * wear
     offset = rng.standard_normal()

@@ -18,9 +18,9 @@ from simulator.cloud.upstream import Upstream
 from simulator.errors import DroppedError, ProtocolError, SimulatorError
 from simulator.hub import queue, subscriptions
 from simulator.hub.disturbance import Disturbance
-from simulator.hub.link import Link
+from simulator.hub.link import Uplink
 from simulator.hub.methods import MethodResult, Methods
-from simulator.hub.outbox import EDGE_HUB, Outbox, Terms
+from simulator.hub.outbox import EDGE_HUB, Session, Terms
 from simulator.hub.queue import EndpointQueue, Item
 from simulator.identity import Identity, TokenError, check_key, check_token, is_name, new_key
 from simulator.message import Message, from_topic, raw_property, twin_change
@@ -28,7 +28,7 @@ from simulator.mqtt import packets
 from simulator.mqtt.connection import Connection
 from simulator.mqtt.packets import Connect, Publish, Subscribe, Unsubscribe, Will
 from simulator.routing.routes import UPSTREAM, Delivery, Router
-from simulator.store import Done, Store
+from simulator.store import Database, Done
 
 logger = logging.getLogger(__name__)
 
@@ -92,10 +92,10 @@ class Hub:
         self.connections: set[Connection] = set()
         self.unrouted = 0
         self.malformed = 0
-        self._store = Store(home / "hub.sqlite3", SCHEMA)
+        self._store = Database(home / "hub.sqlite3", SCHEMA)
         self._terms = terms
-        self._outboxes: dict[str, Outbox] = {}
-        self._link = Link(upstream, self.disturbance.now)
+        self._outboxes: dict[str, Session] = {}
+        self._link = Uplink(upstream, self.disturbance.now)
         self._upstream_queue: EndpointQueue | None = None
         self._methods = Methods()
         self._server: asyncio.Server | None = None
@@ -205,7 +205,7 @@ class Hub:
     # Identities
 
     def _add_outbox(self, identity: Identity, lengths: dict[str, int]) -> None:
-        outbox = Outbox(identity, self.disturbance, self._terms)
+        outbox = Session(identity, self.disturbance, self._terms)
         name = identity.client_id
         outbox.queue = EndpointQueue(self._store, name, lengths.get(name, 0), outbox.pump)
         self._outboxes[name] = outbox
@@ -235,7 +235,7 @@ class Hub:
         )
         return identity
 
-    def outbox(self, name: str) -> Outbox:
+    def outbox(self, name: str) -> Session:
         """A client by its client id, or a module of this device by its name."""
         found = self._outboxes.get(name) or self._outboxes.get(f"{self.device}/{name}")
         if found is None:
@@ -244,7 +244,7 @@ class Hub:
             raise SimulatorError(message)
         return found
 
-    def clients(self) -> list[Outbox]:
+    def clients(self) -> list[Session]:
         """All clients that are registered."""
         return list(self._outboxes.values())
 
@@ -402,7 +402,7 @@ class Hub:
 
         self._keep_session(outbox, outbox.subscriptions, done)
 
-    def _keep_session(self, outbox: Outbox, subscriptions: dict[str, int], done: Done | None = None) -> None:
+    def _keep_session(self, outbox: Session, subscriptions: dict[str, int], done: Done | None = None) -> None:
         client = outbox.identity.client_id
         if outbox.session:
             self._store.write("REPLACE INTO sessions VALUES (?, ?)", (client, json.dumps(subscriptions)), done)

@@ -18,7 +18,7 @@ SHORTEST_WAIT = 1.0
 LONGEST_WAIT = 60.0
 
 
-class Link:
+class Uplink:
     """Sends what waits for upstream, in order, until it is taken.
 
     Args:

@@ -10,7 +10,7 @@ from urllib.parse import quote
 
 from simulator.errors import MethodError
 from simulator.hub import subscriptions
-from simulator.hub.outbox import Outbox
+from simulator.hub.outbox import Session
 from simulator.message import parse_properties
 from simulator.mqtt.connection import Connection
 
@@ -36,7 +36,7 @@ class Methods:
         self._subscribed = asyncio.Condition()
 
     async def invoke(
-        self, outbox: Outbox, name: str, payload: object, answer_within: float, connect_within: float = 0.0
+        self, outbox: Session, name: str, payload: object, answer_within: float, connect_within: float = 0.0
     ) -> MethodResult:
         """Call a method of a client.
 
@@ -73,7 +73,7 @@ class Methods:
         finally:
             del self._pending[request]
 
-    async def _connection(self, outbox: Outbox, connect_within: float) -> Connection:
+    async def _connection(self, outbox: Session, connect_within: float) -> Connection:
         def reachable() -> bool:
             return outbox.connection is not None and subscriptions.takes_methods(outbox.subscriptions)
 

@@ -39,7 +39,7 @@ class Terms(NamedTuple):
 EDGE_HUB = Terms()
 
 
-class Outbox:
+class Session:
     """What one client is sent, in order.
 
     Attributes:

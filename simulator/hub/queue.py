@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from simulator.message import Message, from_header
-from simulator.store import Store
+from simulator.store import Database
 
 logger = logging.getLogger(__name__)
 
@@ -47,7 +47,7 @@ class EndpointQueue:
         ready: called when there may be something to take.
     """
 
-    def __init__(self, store: Store, name: str, length: int, ready: Callable[[], None]) -> None:
+    def __init__(self, store: Database, name: str, length: int, ready: Callable[[], None]) -> None:
         self._store = store
         self.name = name
         self.length = length

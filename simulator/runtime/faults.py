@@ -6,7 +6,7 @@ from simulator.cloud.upstream import REFUSALS, Upstream
 from simulator.errors import SimulatorError
 from simulator.hub.disturbance import ALL
 from simulator.hub.hub import Hub
-from simulator.hub.outbox import Outbox
+from simulator.hub.outbox import Session
 
 
 class Faults:
@@ -109,5 +109,5 @@ class Faults:
         await self._hub.limit_store(None)
         self._upstream.go_online()
 
-    def _connected(self, client: str) -> list[Outbox]:
+    def _connected(self, client: str) -> list[Session]:
         return self._hub.clients() if client == ALL else [self._hub.outbox(client)]

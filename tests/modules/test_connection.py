@@ -4,7 +4,7 @@ from types import SimpleNamespace
 import pytest
 
 from modules.edge.hub import connection as edge
-from modules.edge.hub.connection import Connection
+from modules.edge.hub.connection import HubConnection
 from modules.edge.hub.message import OutputMessage
 from modules.edge.hub.sender import ConnectionLostError
 
@@ -36,9 +36,9 @@ def sdk(monkeypatch) -> Sdk:
 
 
 @pytest.fixture
-async def connection(sdk) -> Connection:
+async def connection(sdk) -> HubConnection:
     """One that has carried three messages."""
-    made = Connection(SimpleNamespace(connected=True))
+    made = HubConnection(SimpleNamespace(connected=True))
     for number in range(3):
         sending = await started(made.send(MESSAGE, alone=False))
         sdk.sends[number].set_result(None)

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from modules.edge.hub.message import OutputMessage
-from modules.edge.journal import Durability, Entry, Journal, JournalBrokenError, JournalError, Settlement
+from modules.edge.journal import Durability, Incoming, Journal, JournalBrokenError, JournalError, Settlement
 from modules.edge.journal.journal import MOST_ASIDE, ROW_OVERHEAD
 from modules.edge.journal.layout import NOTHING
 from modules.rulclassifier.tables import TABLES
@@ -43,7 +43,7 @@ def accept(journal: Journal, *numbers: int) -> None:
         assert journal.accept(f"{TOPIC}{number}", b"body")
 
 
-def settle(journal: Journal, entries: list[Entry], answers: list[OutputMessage] = ()) -> list:  # type: ignore[assignment]
+def settle(journal: Journal, entries: list[Incoming], answers: list[OutputMessage] = ()) -> list:  # type: ignore[assignment]
     return journal.settle(Settlement(entries, answers=answers))
 
 
@@ -291,7 +291,7 @@ def spoilt(content: bytes, seed: int) -> bytes:
     return bytes(spoiling[: len(content)])
 
 
-def used_up(journal: Journal) -> Iterator[Entry]:
+def used_up(journal: Journal) -> Iterator[Incoming]:
     """Do with a journal all that a module does."""
     while entries := journal.take(10):
         yield from entries

@@ -4,7 +4,7 @@ import random
 import pytest
 
 from modules.edge.hub.message import OutputMessage
-from modules.edge.hub.sender import IN_FLIGHT, PROOFS, SUBMITTED, ConnectionLostError, Parcel, Sender
+from modules.edge.hub.sender import IN_FLIGHT, PROOFS, SUBMITTED, ConnectionLostError, OrderedSender, Parcel
 from modules.edge.journal import Journal, JournalError, Outgoing, Settlement
 from modules.edge.journal.outbox import LOST_CONNECTIONS, PAGE, Outbox
 from modules.rulclassifier.replies import bare
@@ -48,7 +48,7 @@ def message(number: int, engine: int, body: bytes = b"{}") -> OutputMessage:
 
 async def test_messages_of_one_engine_leave_one_after_the_other_and_those_of_many_together() -> None:
     hub = Hub()
-    sender = Sender(hub)
+    sender = OrderedSender(hub)
     submitted = asyncio.create_task(_submit(sender, [message(n // 30, n % 30) for n in range(90)]))
     while hub.waiting < IN_FLIGHT:
         await asyncio.sleep(0)
@@ -60,14 +60,14 @@ async def test_messages_of_one_engine_leave_one_after_the_other_and_those_of_man
         assert [each for each in hub.sent if each.startswith(f"{engine}-")] == [f"{engine}-{n}" for n in range(3)]
 
 
-async def _submit(sender: Sender, messages: list[OutputMessage]) -> None:
+async def _submit(sender: OrderedSender, messages: list[OutputMessage]) -> None:
     for each in messages:
         await sender.submit(Parcel(each))
 
 
 async def test_engines_with_much_to_say_do_not_hold_up_the_others() -> None:
     hub = Hub()
-    sender = Sender(hub)
+    sender = OrderedSender(hub)
     await _submit(sender, [message(n, engine) for engine in range(IN_FLIGHT) for n in range(2)])
     for _ in range(3):
         await asyncio.sleep(0)
@@ -80,7 +80,7 @@ async def test_engines_with_much_to_say_do_not_hold_up_the_others() -> None:
 
 async def test_no_more_than_a_bounded_number_is_taken_from_who_submits() -> None:
     hub = Hub()
-    sender = Sender(hub)
+    sender = OrderedSender(hub)
     submitting = asyncio.create_task(_submit(sender, [message(n, 1) for n in range(SUBMITTED + 1)]))
     for _ in range(3):
         await asyncio.sleep(0)
@@ -94,7 +94,7 @@ async def test_no_more_than_a_bounded_number_is_taken_from_who_submits() -> None
 async def test_a_message_that_can_never_be_sent_does_not_hold_up_the_next(caplog) -> None:
     hub = Hub()
     hub.open()
-    sender = Sender(hub)
+    sender = OrderedSender(hub)
     await _submit(sender, [message(1, 1, b"too large"), message(2, 1)])
     await sender.idle()
     assert hub.sent == ["1-2"]

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from modules.edge.hub.twin import FOREIGN_BYTES, Desired, Twin, TwinError
+from modules.edge.hub.twin import FOREIGN_BYTES, Desired, InvalidTwinError, ModuleTwin
 from modules.telemetrysource.pace import Pace
 from modules.telemetrysource.settings import RATE
 from simulator.cloud.twin import merged
@@ -16,8 +16,8 @@ def pace() -> Pace:
 
 
 @pytest.fixture
-def twin(pace) -> Twin:
-    return Twin(Desired(RATE, 100.0, pace.use_rate))
+def twin(pace) -> ModuleTwin:
+    return ModuleTwin(Desired(RATE, 100.0, pace.use_rate))
 
 
 def document(desired, reported=None, version=1) -> dict:
@@ -117,9 +117,9 @@ def test_a_twin_that_is_older_than_a_patch_is_read_again(twin, pace) -> None:
 )
 def test_nonsense_in_place_of_a_twin_is_refused_by_name_and_changes_nothing(twin, pace, nonsense) -> None:
     twin.read(document({"rate": 7}))
-    with pytest.raises(TwinError):
+    with pytest.raises(InvalidTwinError):
         twin.read(nonsense)
-    with pytest.raises(TwinError):
+    with pytest.raises(InvalidTwinError):
         twin.patch(nonsense.get("desired") if isinstance(nonsense, dict) else nonsense)
     assert pace.rate == 7
 
@@ -163,7 +163,7 @@ json_values = st.recursive(
 @given(st.lists(st.dictionaries(st.sampled_from(["rate", "a", "b", "c"]), json_values), max_size=8), st.booleans())
 def test_after_any_patches_what_is_reported_is_what_a_whole_twin_would_have_reported(patches, forgets) -> None:
     pace = Pace(100.0)
-    twin = Twin(Desired(RATE, 100.0, pace.use_rate))
+    twin = ModuleTwin(Desired(RATE, 100.0, pace.use_rate))
     reported: dict = {}
     desired: dict = {}
     for version, patch in enumerate(patches, 1):

@@ -11,7 +11,7 @@ from simulator.errors import SimulatorError
 from simulator.hub.outbox import Terms
 from simulator.message import from_header, parse_properties
 from simulator.mqtt.packets import Puback, Publish
-from simulator.store import Store
+from simulator.store import Database
 from tests.simulator.conftest import A_TO_B, bare, manifest, module_client, receive, running, soon
 
 PRIORITIES = {
@@ -353,7 +353,7 @@ async def test_a_message_whose_properties_fit_no_topic_is_dropped_alone(tmp_path
 
 
 async def test_what_cannot_be_stored_is_refused_alone(tmp_path):
-    store = Store(tmp_path / "store.sqlite3", "CREATE TABLE t (x)")
+    store = Database(tmp_path / "store.sqlite3", "CREATE TABLE t (x)")
     await store.open()
     outcomes = []
     for value in ("before", "\ud800", 2**70, "after"):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from simulator.engines import cmapss
-from simulator.engines.regimes import Fault
+from simulator.engines.regimes import FaultMode
 from simulator.engines.wear import SUBSETS, engines
 from simulator.errors import SimulatorError
 from tests.simulator.conftest import shared
@@ -51,8 +51,8 @@ def test_the_rul_file_holds_what_was_cut_off_the_test_engines():
 
 
 def test_single_fault_subsets_have_worn_compressors_only():
-    assert {engine.fault for engine in engines("FD001", 20, 1)} == {Fault.HPC}
-    assert {engine.fault for engine in engines("FD003", 20, 1)} == {Fault.HPC, Fault.FAN}
+    assert {engine.fault for engine in engines("FD001", 20, 1)} == {FaultMode.HPC}
+    assert {engine.fault for engine in engines("FD003", 20, 1)} == {FaultMode.HPC, FaultMode.FAN}
 
 
 @pytest.mark.parametrize("subset", SUBSETS)

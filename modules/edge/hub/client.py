@@ -12,10 +12,10 @@ import random
 from typing import Any
 
 from modules.edge.hub import sdk
-from modules.edge.hub.connection import Connection, chain
+from modules.edge.hub.connection import HubConnection, chain
 from modules.edge.hub.message import OutputMessage
 from modules.edge.hub.reporter import Reporter
-from modules.edge.hub.twin import Twin
+from modules.edge.hub.twin import ModuleTwin
 
 log = logging.getLogger(__name__)
 
@@ -32,7 +32,7 @@ class Pauses:
     def __init__(self) -> None:
         self._next = FIRST_PAUSE_SECONDS
 
-    def after(self, connection: Connection | None) -> float:
+    def after(self, connection: HubConnection | None) -> float:
         """Seconds to wait after a connection, or after none could be made.
 
         Each wait is twice the one before. It is the first again after a connection that has carried a message, unless
@@ -54,7 +54,7 @@ class EdgeClient:
         stuck: How many lost clients did not end in their time; their threads would keep the process from ending.
     """
 
-    def __init__(self, take: sdk.Take, twin: Twin) -> None:
+    def __init__(self, take: sdk.Take, twin: ModuleTwin) -> None:
         """Prepare a connection that `run` makes.
 
         Args:
@@ -65,7 +65,7 @@ class EdgeClient:
         self.stuck = 0
         self._take = take
         self._twin = twin
-        self._connection: Connection | None = None
+        self._connection: HubConnection | None = None
         self._up = asyncio.Event()
         self._complaint = ""
 
@@ -106,12 +106,12 @@ class EdgeClient:
         """Say what is to stand in the reported properties; it is sent again whenever the hub does not have it."""
         self._twin.say(properties)
 
-    async def _hold_connection(self) -> Connection | None:
+    async def _hold_connection(self) -> HubConnection | None:
         """Make a connection and hold it until it is lost; None if none could be made."""
         connection = None
         held = None
         try:
-            connection = await Connection.make(self._take)
+            connection = await HubConnection.make(self._take)
             await connection.enter()
             held = connection
             await self._hold(connection)
@@ -126,7 +126,7 @@ class EdgeClient:
                 self.stuck += 1
         return held
 
-    async def _hold(self, connection: Connection) -> None:
+    async def _hold(self, connection: HubConnection) -> None:
         self._connection = connection
         self.connections += 1
         self._complaint = ""

@@ -27,7 +27,7 @@ CLOSE_SECONDS = 5.0
 CLOSE_TRIES = 3
 
 
-class Connection:
+class HubConnection:
     """A connection that stands until it is lost, and then never again.
 
     Attributes:
@@ -51,7 +51,7 @@ class Connection:
         self._companions: set[asyncio.Task[Any]] = set()
 
     @classmethod
-    async def make(cls, take: sdk.Take) -> Connection:
+    async def make(cls, take: sdk.Take) -> HubConnection:
         """A client that has not connected yet; it hands inputs to `take`."""
         # The constructor asks the workload API, and blocks while it waits.
         client = await asyncio.wait_for(asyncio.to_thread(_new_client), CALL_SECONDS)

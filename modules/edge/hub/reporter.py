@@ -8,8 +8,8 @@ import random
 from typing import Any
 
 from modules.edge.hub import sdk
-from modules.edge.hub.connection import CALL_SECONDS, Connection, chain
-from modules.edge.hub.twin import Twin, TwinError, named
+from modules.edge.hub.connection import CALL_SECONDS, HubConnection, chain
+from modules.edge.hub.twin import InvalidTwinError, ModuleTwin, named
 
 log = logging.getLogger(__name__)
 
@@ -26,7 +26,7 @@ class Reporter:
     costs configuration only.
     """
 
-    def __init__(self, connection: Connection, twin: Twin) -> None:
+    def __init__(self, connection: HubConnection, twin: ModuleTwin) -> None:
         self._connection = connection
         self._twin = twin
         self._loop = asyncio.get_running_loop()
@@ -71,7 +71,7 @@ class Reporter:
             await sdk.subscribe_twin(self._connection.client)
             self._is_subscribed = True
             return self._twin.read(await sdk.read_twin(self._connection.client))
-        except TwinError as error:
+        except InvalidTwinError as error:
             self._complain(f"the hub answers with nonsense: {error}")
         except Exception as error:  # noqa: BLE001 - the SDK raises classes without a common base
             self._complain(f"the twin cannot be read: {chain(error)}")
@@ -90,7 +90,7 @@ class Reporter:
     def _take_patch(self, patch: object) -> None:
         try:
             self._twin.patch(patch)
-        except TwinError as error:
+        except InvalidTwinError as error:
             self._complain(f"the hub sends nonsense: {error}")
 
     async def _report(self) -> None:

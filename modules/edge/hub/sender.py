@@ -106,7 +106,7 @@ class Parcel:
         return ()
 
 
-class Sender:
+class OrderedSender:
     """At most `IN_FLIGHT` sends under way, at most one of them for each order key.
 
     What was under way when a connection ended may be the reason, so it is sent again with nothing else in flight. If

@@ -26,7 +26,7 @@ FOREIGN_BYTES = 8_192
 NAMED = 3
 
 
-class TwinError(Exception):
+class InvalidTwinError(Exception):
     """What a hub has sent is no twin, or no patch of one; says what it is."""
 
 
@@ -59,7 +59,7 @@ class Desired(Generic[Value]):
         self._use(self._default if value is None else self._setting.take(value))
 
 
-class Twin:
+class ModuleTwin:
     """Answers desired properties with `{"value", "ac", "av", "ad"}`, as IoT Plug and Play has it.
 
     It holds what is to be reported and what the hub is known to have, so that what is due is the difference: a report
@@ -89,13 +89,13 @@ class Twin:
         """Take the whole twin as the hub has it; False if a patch that came before is newer.
 
         Raises:
-            TwinError: It is no twin.
+            InvalidTwinError: It is no twin.
         """
         if not isinstance(document, Mapping):
-            raise TwinError(f"the twin is {_kind(document)}, expected an object")
+            raise InvalidTwinError(f"the twin is {_kind(document)}, expected an object")
         desired, reported = document.get("desired"), document.get("reported", {})
         if not isinstance(desired, Mapping) or not isinstance(reported, Mapping):
-            raise TwinError("the twin lacks desired or reported properties")
+            raise InvalidTwinError("the twin lacks desired or reported properties")
         version = _version(desired)
         if version < self._version:
             return False
@@ -111,10 +111,10 @@ class Twin:
         """Take a patch of the desired properties.
 
         Raises:
-            TwinError: It is none.
+            InvalidTwinError: It is none.
         """
         if not isinstance(desired, Mapping):
-            raise TwinError(f"the patch is {_kind(desired)}, expected an object")
+            raise InvalidTwinError(f"the patch is {_kind(desired)}, expected an object")
         self._version = _version(desired)
         self._apply({name: desired[name] for name in _names(desired)})
 
@@ -190,7 +190,7 @@ def _names(desired: Mapping[str, Any]) -> list[str]:
 def _version(desired: Mapping[str, Any]) -> int:
     version = desired.get(VERSION_KEY)
     if not isinstance(version, int):
-        raise TwinError(f"{VERSION_KEY} is {_kind(version)}, expected a number")
+        raise InvalidTwinError(f"{VERSION_KEY} is {_kind(version)}, expected a number")
     return version
 
 

@@ -48,7 +48,7 @@ _SIZES = {"inbox": "length(topic) + length(body)", "outbox": "length(body) + len
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class Incoming:
     """A message in the inbox.
 
     Attributes:
@@ -96,8 +96,8 @@ class Settlement:
         write: Changes what the module remembers.
     """
 
-    done: Sequence[Entry] = ()
-    progress: Sequence[tuple[Entry, str, bool]] = ()
+    done: Sequence[Incoming] = ()
+    progress: Sequence[tuple[Incoming, str, bool]] = ()
     answers: Sequence[OutputMessage] = ()
     write: Callable[[sqlite3.Connection], None] | None = None
 
@@ -192,7 +192,7 @@ class Journal:
                 self._arrived.wait(seconds)
         return bool(self.inbox_entries)
 
-    def take(self, most: int, most_bytes: int | None = None) -> list[Entry]:
+    def take(self, most: int, most_bytes: int | None = None) -> list[Incoming]:
         """The oldest entries of the inbox, which stay there until they are settled.
 
         What an earlier process left behind comes one at a time, so that an entry that ends the process is known by
@@ -207,7 +207,7 @@ class Journal:
                 f"SELECT {_ENTRY_COLUMNS} FROM inbox WHERE waits = 0 ORDER BY seq LIMIT ?",  # noqa: S608 - our own names
                 (most,),
             )
-            entries: list[Entry] = []
+            entries: list[Incoming] = []
             left = most_bytes
             for *row, attempts, progress, waits in rows:
                 try:
@@ -227,7 +227,7 @@ class Journal:
             return self.take(most, most_bytes)
         return entries
 
-    def entry(self, seq: int) -> Entry | None:
+    def entry(self, seq: int) -> Incoming | None:
         """An entry of the inbox, also one that waits to be asked for; None if it is not there, or damaged."""
         with self._reading() as connection:
             found = connection.execute(
@@ -249,11 +249,11 @@ class Journal:
         with self._reading() as connection:
             return [seq for (seq,) in connection.execute("SELECT seq FROM inbox WHERE waits <> 0 ORDER BY seq")]
 
-    def is_leftover(self, entry: Entry) -> bool:
+    def is_leftover(self, entry: Incoming) -> bool:
         """Whether an earlier process took the entry, and perhaps ended because of it."""
         return entry.seq <= self._leftover
 
-    def begin(self, entry: Entry) -> None:
+    def begin(self, entry: Incoming) -> None:
         """Count an attempt before it is made.
 
         Raises:
@@ -531,11 +531,11 @@ def size_of(message: OutputMessage) -> int:
     return ROW_OVERHEAD + len(message.body) + len(json.dumps(dict(message.properties)))
 
 
-def _entry(row: Sequence[object], attempts: object, progress: object, waits: object) -> Entry:
+def _entry(row: Sequence[object], attempts: object, progress: object, waits: object) -> Incoming:
     checked(row, _INBOX_KINDS)
     seq, topic, body, _ = cast("tuple[int, bytes, bytes, int]", tuple(row))
     name = topic.decode()
-    return Entry(
+    return Incoming(
         seq,
         InputMessage.from_topic(name, body),
         attempts if isinstance(attempts, int) else 0,

@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 
 from modules.edge.hub.message import OutputMessage
-from modules.edge.hub.sender import Link, Parcel, Sender
+from modules.edge.hub.sender import Link, OrderedSender, Parcel
 from modules.edge.journal import Journal, JournalError, Outgoing
 
 log = logging.getLogger(__name__)
@@ -39,7 +39,7 @@ class Outbox:
         """How many messages edgeHub did not take, and were replaced since the start."""
         self._journal = journal
         self._replace = replace
-        self._sender = Sender(link)
+        self._sender = OrderedSender(link)
         self._loop = asyncio.get_running_loop()
         self._filled = asyncio.Event()
         self._ready: deque[Outgoing] = deque()

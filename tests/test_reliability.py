@@ -16,7 +16,7 @@ import psutil
 import pytest
 
 from simulator.cloud.upstream import Received
-from simulator.hub.outbox import Terms
+from simulator.hub.session import Terms
 from simulator.runtime import Runtime
 from tests.deployment import Deployment, answered, by_output
 

@@ -9,7 +9,7 @@ from modules.edge.hub.message import InputMessage, OutputMessage
 from modules.edge.journal import Incoming
 from modules.rulclassifier import replies as answers
 from modules.rulclassifier.continuity import MOST_OF_ENGINE, Continuity, Ticket
-from modules.rulclassifier.task import Request
+from modules.rulclassifier.request import Request
 from scoring.errors import InvalidTelemetry, Reason
 from scoring.model.signature import FloatArray
 from scoring.predictions.classifier import Classifier

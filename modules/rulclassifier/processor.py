@@ -17,7 +17,7 @@ from modules.rulclassifier.continuity import CONFIRM_SECONDS, JUMP, Continuity, 
 from modules.rulclassifier.histories import Histories
 from modules.rulclassifier.meters import Meters
 from modules.rulclassifier.part import MORE_ROWS, Part, PartResult
-from modules.rulclassifier.task import Request
+from modules.rulclassifier.request import Request
 from scoring.errors import InvalidTelemetry, Reason
 from scoring.names import ENGINE
 from scoring.predictions.classifier import MAX_BATCH, Classifier

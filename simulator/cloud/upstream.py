@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from simulator.cloud.twin import Twin, difference, from_text
+from simulator.database import Database
 from simulator.errors import SimulatorError
 from simulator.message import UPSTREAM_NAMES, Message
-from simulator.store import Database
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS messages (

@@ -15,20 +15,20 @@ from urllib.parse import unquote
 
 from simulator.cloud.twin import TwinError, parse_patch
 from simulator.cloud.upstream import Upstream
+from simulator.database import Database, Done
 from simulator.errors import DroppedError, ProtocolError, SimulatorError
 from simulator.hub import queue, subscriptions
 from simulator.hub.disturbance import Disturbance
-from simulator.hub.link import Uplink
 from simulator.hub.methods import MethodResult, Methods
-from simulator.hub.outbox import EDGE_HUB, Session, Terms
 from simulator.hub.queue import EndpointQueue, Item
+from simulator.hub.session import EDGE_HUB, Session, Terms
+from simulator.hub.uplink import Uplink
 from simulator.identity import Identity, TokenError, check_key, check_token, is_name, new_key
 from simulator.message import Message, from_topic, raw_property, twin_change
 from simulator.mqtt import packets
 from simulator.mqtt.connection import Connection
 from simulator.mqtt.packets import Connect, Publish, Subscribe, Unsubscribe, Will
 from simulator.routing.routes import UPSTREAM, Delivery, Router
-from simulator.store import Database, Done
 
 logger = logging.getLogger(__name__)
 

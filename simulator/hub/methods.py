@@ -10,7 +10,7 @@ from urllib.parse import quote
 
 from simulator.errors import MethodError
 from simulator.hub import subscriptions
-from simulator.hub.outbox import Session
+from simulator.hub.session import Session
 from simulator.message import parse_properties
 from simulator.mqtt.connection import Connection
 

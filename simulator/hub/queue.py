@@ -8,8 +8,8 @@ import sqlite3
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from simulator.database import Database
 from simulator.message import Message, from_header
-from simulator.store import Database
 
 logger = logging.getLogger(__name__)
 

@@ -6,7 +6,7 @@ from simulator.cloud.upstream import REFUSALS, Upstream
 from simulator.errors import SimulatorError
 from simulator.hub.disturbance import ALL
 from simulator.hub.hub import Hub
-from simulator.hub.outbox import Session
+from simulator.hub.session import Session
 
 
 class Faults:

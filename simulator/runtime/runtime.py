@@ -25,7 +25,7 @@ from simulator.errors import AddressError, SimulatorError
 from simulator.hub.hub import EdgeDevice, Hub
 from simulator.hub.injection import InjectionServer
 from simulator.hub.method_server import MethodServer
-from simulator.hub.outbox import EDGE_HUB, Terms
+from simulator.hub.session import EDGE_HUB, Terms
 from simulator.identity import Identity
 from simulator.mqtt.packets import PORT
 from simulator.routing.routes import Router

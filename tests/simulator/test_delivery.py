@@ -7,11 +7,11 @@ from urllib.parse import quote
 
 import pytest
 
+from simulator.database import Database
 from simulator.errors import SimulatorError
-from simulator.hub.outbox import Terms
+from simulator.hub.session import Terms
 from simulator.message import from_header, parse_properties
 from simulator.mqtt.packets import Puback, Publish
-from simulator.store import Database
 from tests.simulator.conftest import A_TO_B, bare, manifest, module_client, receive, running, soon
 
 PRIORITIES = {
@@ -476,8 +476,8 @@ async def test_what_was_in_flight_and_expires_while_its_client_is_away_is_not_se
 
 
 async def test_the_pause_before_a_message_comes_again_doubles_up_to_a_limit(tmp_path, caplog, monkeypatch):
-    monkeypatch.setattr("simulator.hub.outbox.SHORTEST_PAUSE", 0.01)
-    monkeypatch.setattr("simulator.hub.outbox.LONGEST_PAUSE", 0.04)
+    monkeypatch.setattr("simulator.hub.session.SHORTEST_PAUSE", 0.01)
+    monkeypatch.setattr("simulator.hub.session.LONGEST_PAUSE", 0.04)
     async with (
         running(manifest(A_TO_B), tmp_path, "a", "b", terms=Terms(puback_timeout=0.01)) as runtime,
         bare(runtime, "b") as b,

@@ -123,7 +123,7 @@ async def test_messages_that_expire_while_the_cloud_is_out_of_reach_are_counted(
 
 @pytest.mark.parametrize("reason", ["throttled", "quota"])
 async def test_what_the_cloud_refuses_is_sent_again_in_order(reason, tmp_path, caplog, monkeypatch):
-    monkeypatch.setattr("simulator.hub.link.SHORTEST_WAIT", 0.01)
+    monkeypatch.setattr("simulator.hub.uplink.SHORTEST_WAIT", 0.01)
     async with running(manifest(UP), tmp_path, "a") as runtime, bare(runtime, "a") as a:
         runtime.faults.refuse_upstream(reason)
         for number in range(20):
@@ -138,7 +138,7 @@ async def test_what_the_cloud_refuses_is_sent_again_in_order(reason, tmp_path, c
 
 
 async def test_messages_that_expire_while_the_cloud_refuses_them_are_counted(tmp_path, caplog, monkeypatch):
-    monkeypatch.setattr("simulator.hub.link.SHORTEST_WAIT", 0.01)
+    monkeypatch.setattr("simulator.hub.uplink.SHORTEST_WAIT", 0.01)
     routes = {"up": {"route": UP["up"], "timeToLiveSecs": 60}}
     async with running(manifest(routes), tmp_path, "a") as runtime, bare(runtime, "a") as a:
         runtime.faults.refuse_upstream("throttled")
@@ -156,8 +156,8 @@ async def test_messages_that_expire_while_the_cloud_refuses_them_are_counted(tmp
 
 
 async def test_the_pause_before_the_cloud_is_asked_again_doubles_up_to_a_limit(tmp_path, caplog, monkeypatch):
-    monkeypatch.setattr("simulator.hub.link.SHORTEST_WAIT", 0.01)
-    monkeypatch.setattr("simulator.hub.link.LONGEST_WAIT", 0.04)
+    monkeypatch.setattr("simulator.hub.uplink.SHORTEST_WAIT", 0.01)
+    monkeypatch.setattr("simulator.hub.uplink.LONGEST_WAIT", 0.04)
     async with running(manifest(UP), tmp_path, "a") as runtime, bare(runtime, "a") as a:
         runtime.faults.refuse_upstream("throttled")
         await a.send(b"x")

@@ -18,7 +18,7 @@ import numpy as np
 
 from benchmarks.telemetry import telemetry
 from modules.edge.hub.message import InputMessage
-from modules.rulclassifier import replies as answers
+from modules.rulclassifier import replies
 from scoring.model.model import Model
 from scoring.predictions.classifier import Classifier
 from scoring.telemetry.record import Sender
@@ -50,7 +50,7 @@ def main() -> None:
         started = time.perf_counter()
         for message in messages:
             for answer in classifier.score(classifier.parser.parse(message.body, Sender(message.device))):
-                list(answers.prediction(message, answer))
+                list(replies.prediction(message, answer))
         whole.append((time.perf_counter() - started) / MESSAGES)
     call, message = statistics.median(bare), statistics.median(whole)
     print(f"bare ONNX call, one window    {call * 1e6:7.0f} us")

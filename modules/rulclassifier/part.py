@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from modules.edge.hub.message import InputMessage, OutputMessage
 from modules.edge.journal import Incoming
-from modules.rulclassifier import replies as answers
+from modules.rulclassifier import replies
 from modules.rulclassifier.continuity import MOST_OF_ENGINE, Continuity, Ticket
 from modules.rulclassifier.request import Request
 from scoring.errors import InvalidTelemetry, Reason
@@ -68,7 +68,7 @@ class Part:
         """Records that are held back from now on."""
         self.released: list[tuple[int, int]] = []
         """Message and number of records that were held back, and are answered now."""
-        self.tasks: dict[int, Request] = {}
+        self.requests: dict[int, Request] = {}
         """The messages whose records it takes, by their place."""
         self.whole: list[Request] = []
         """Those that it has taken to their end."""
@@ -88,21 +88,21 @@ class Part:
         """Whether it takes no more."""
         return len(self._tickets) >= self._rows
 
-    def take(self, task: Request) -> None:
+    def take(self, request: Request) -> None:
         """Take the next record of a message."""
-        self.tasks[task.entry.seq] = task
-        record = task.records[task.done]
+        self.requests[request.entry.seq] = request
+        record = request.records[request.done]
         if isinstance(record, InvalidTelemetry):
-            task.refuse(record)
+            request.refuse(record)
         else:
-            self._admit(Ticket(task.entry.seq, task.done, 0.0, record))
-        task.done += 1
+            self._admit(Ticket(request.entry.seq, request.done, 0.0, record))
+        request.done += 1
 
-    def end(self, task: Request) -> None:
+    def end(self, request: Request) -> None:
         """Note that a message has no more records."""
-        self.tasks[task.entry.seq] = task
-        self.whole.append(task)
-        self._steps.append(task)
+        self.requests[request.entry.seq] = request
+        self.whole.append(request)
+        self._steps.append(request)
 
     def give_up(self, tickets: Sequence[Ticket]) -> None:
         """Take records that nothing has confirmed."""
@@ -165,30 +165,30 @@ class Part:
         message = self._message(ticket)
         if message is not None:
             outcome.labels.append(answer.label or "")
-            outcome.messages += answers.prediction(message, answer, note)
+            outcome.messages += replies.prediction(message, answer, note)
 
-    def _end(self, task: Request, outcome: PartResult) -> None:
-        self._ended.add(task)
-        letters = task.dead_letter()
+    def _end(self, request: Request, outcome: PartResult) -> None:
+        self._ended.add(request)
+        letters = request.dead_letter()
         if letters:
             outcome.messages += letters
-            outcome.dead.append((task.reason, task.detail, task.entry.message.sender))
+            outcome.dead.append((request.reason, request.detail, request.entry.message.sender))
 
     def _refuse(self, ticket: Ticket, invalid: InvalidTelemetry, outcome: PartResult) -> None:
         """Refuse a record: with its message, or by itself, where the others of its message have been answered."""
-        task = self.tasks.get(ticket.seq)
-        if task is not None and task not in self._ended:
-            task.refuse(invalid)
+        request = self.requests.get(ticket.seq)
+        if request is not None and request not in self._ended:
+            request.refuse(invalid)
             return
         message = self._message(ticket)
         if message is not None:
-            outcome.messages += answers.dead_letter(message, invalid.reason, invalid.detail, record=ticket.number)
+            outcome.messages += replies.dead_letter(message, invalid.reason, invalid.detail, record=ticket.number)
             outcome.dead.append((invalid.reason, invalid.detail, message.sender))
 
     def _message(self, ticket: Ticket) -> InputMessage | None:
-        task = self.tasks.get(ticket.seq)
-        if task is not None:
-            return task.entry.message
+        request = self.requests.get(ticket.seq)
+        if request is not None:
+            return request.entry.message
         entry = self._read(ticket.seq)
         # Damaged since, and put aside with a line in the log.
         return None if entry is None else entry.message

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from modules.edge.journal import Incoming, Journal, JournalBrokenError, JournalError, Outgoing, Settlement
 from modules.edge.journal.outbox import Outbox
-from modules.rulclassifier import replies as answers
+from modules.rulclassifier import replies
 from modules.rulclassifier.continuity import CONFIRM_SECONDS, JUMP, Continuity, Ticket
 from modules.rulclassifier.histories import Histories
 from modules.rulclassifier.meters import Meters
@@ -96,7 +96,9 @@ class Processor(threading.Thread):
         self._meters = meters
         self._outbox = outbox
         self._unnamed_is_device = rules.unnamed_is_device
-        self._memory = Histories(journal, ",".join(signature.field_names), classifier.model.version, classifier.history)
+        self._histories = Histories(
+            journal, ",".join(signature.field_names), classifier.model.version, classifier.history
+        )
         self._rows = max(1, min(MAX_BATCH, journal.reserve // _ANSWERS_BYTES))
         # One for all parts, which follow each other: a new one each time would be mapped and unmapped by the system.
         self._room = classifier.room(self._rows + MORE_ROWS)
@@ -201,22 +203,24 @@ class Processor(threading.Thread):
 
     def _settle_poison(self, entry: Incoming) -> None:
         detail = f"scoring it failed {ATTEMPTS} times"
-        letters = answers.dead_letter(entry.message, Reason.SCORING_FAILED, detail)
+        letters = replies.dead_letter(entry.message, Reason.SCORING_FAILED, detail)
         held = self.continuity.drop(entry.seq)
-        self._settle(Settlement([entry], (), letters, lambda connection: self._memory.write_held(connection, [], held)))
+        self._settle(
+            Settlement([entry], (), letters, lambda connection: self._histories.write_held(connection, [], held))
+        )
         self._count(PartResult(dead=[(Reason.SCORING_FAILED, detail, entry.message.sender)]), messages=1)
 
     def _process(self, entries: Sequence[Incoming]) -> None:
         """Score messages and settle them, in as many parts as their records need."""
         part = self._part()
         for entry in entries:
-            task = Request.of(entry, self._parse(entry))
-            while not task.is_whole:
+            request = Request.of(entry, self._parse(entry))
+            while not request.is_whole:
                 if part.is_full:
                     self._finish(part)
                     part = self._part()
-                part.take(task)
-            part.end(task)
+                part.take(request)
+            part.end(request)
         self._finish(part)
 
     def _part(self) -> Part:
@@ -230,19 +234,19 @@ class Processor(threading.Thread):
         waiting = self.continuity.messages
         done: list[Incoming] = []
         progress: list[tuple[Incoming, str, bool]] = []
-        for task in part.tasks.values():
-            if task not in part.whole:
-                progress.append((task.entry, task.progress, False))
-            elif task.entry.seq in waiting:
-                progress.append((task.entry, task.progress, True))
+        for request in part.requests.values():
+            if request not in part.whole:
+                progress.append((request.entry, request.progress, False))
+            elif request.entry.seq in waiting:
+                progress.append((request.entry, request.progress, True))
             else:
-                done.append(task.entry)
+                done.append(request.entry)
         if part.released:
             done += self._no_longer_waiting(part, waiting)
 
         def write(connection: sqlite3.Connection) -> None:
-            self._memory.write(connection, outcome.changes)
-            self._memory.write_held(connection, part.held, part.released)
+            self._histories.write(connection, outcome.changes)
+            self._histories.write_held(connection, part.held, part.released)
 
         self._settle(Settlement(done, progress, outcome.messages, write))
         self.trouble = None
@@ -250,7 +254,7 @@ class Processor(threading.Thread):
 
     def _no_longer_waiting(self, part: Part, waiting: set[int]) -> list[Incoming]:
         """Messages that have waited for records alone which have all been answered now."""
-        released = {seq for seq, _ in part.released} - part.tasks.keys() - waiting
+        released = {seq for seq, _ in part.released} - part.requests.keys() - waiting
         entries = (self._journal.entry(seq) for seq in sorted(released))
         return [each for each in entries if each is not None]
 
@@ -352,11 +356,11 @@ class Processor(threading.Thread):
 
     def _restore(self) -> None:
         """Remember what is on disk, and nothing else."""
-        self._memory.restore()
+        self._histories.restore()
         self.continuity.give_up()
         parsed: dict[int, Sequence[Telemetry | InvalidTelemetry]] = {}
         lost: list[tuple[int, int]] = []
-        for seq, number, since in self._memory.held():
+        for seq, number, since in self._histories.held():
             if seq not in parsed:
                 entry = self._journal.entry(seq)
                 parsed[seq] = self._parse(entry) if entry else []
@@ -367,7 +371,7 @@ class Processor(threading.Thread):
                 lost.append((seq, number))
         if lost:
             with self._journal.memory() as connection:
-                self._memory.write_held(connection, [], lost)
+                self._histories.write_held(connection, [], lost)
         self._wake()
 
     def _wake(self) -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from modules.edge.hub.message import OutputMessage
 from modules.edge.journal import Incoming
-from modules.rulclassifier import replies as answers
+from modules.rulclassifier import replies
 from scoring.errors import InvalidTelemetry
 from scoring.telemetry.record import Telemetry
 
@@ -36,10 +36,10 @@ class Request:
     @classmethod
     def of(cls, entry: Incoming, records: Sequence[Telemetry | InvalidTelemetry]) -> Request:
         """Begin a message, or go on with one of which a part has been settled."""
-        task = cls(entry, records)
+        request = cls(entry, records)
         if entry.progress:
-            task.done, task.reason, task.detail, task.refused = json.loads(entry.progress)
-        return task
+            request.done, request.reason, request.detail, request.refused = json.loads(entry.progress)
+        return request
 
     @property
     def progress(self) -> str:
@@ -61,4 +61,4 @@ class Request:
         """What its records that cannot be scored are sent as; empty where there are none."""
         if not self.refused:
             return []
-        return answers.dead_letter(self.entry.message, self.reason, self.detail, others=self.refused - 1)
+        return replies.dead_letter(self.entry.message, self.reason, self.detail, others=self.refused - 1)

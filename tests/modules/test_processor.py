@@ -13,7 +13,7 @@ from modules.edge.hub.message import OutputMessage
 from modules.edge.journal import Journal, JournalError
 from modules.edge.journal.outbox import Outbox
 from modules.edge.settings import Address
-from modules.rulclassifier import replies as answers
+from modules.rulclassifier import replies
 from modules.rulclassifier.meters import Meters
 from modules.rulclassifier.processor import ATTEMPTS, DEFAULT_RULES, Processor, Rules
 from modules.rulclassifier.tables import TABLES
@@ -631,12 +631,12 @@ def test_a_body_with_a_name_that_fills_a_topic_comes_back_as_a_dead_letter_that_
 
 def test_what_replaces_a_message_that_the_hub_does_not_take_is_bare_and_in_parts(module) -> None:
     message = OutputMessage("deadletter", b"x" * 150_000, "id-1", "c", "Client_001", {"site": "west"})
-    found = answers.bare(message)
+    found = replies.bare(message)
     assert b"".join(each.body for each in found) == message.body
     assert all(set(each.properties) <= {"reason", "detail", "part"} for each in found)
     assert {each.properties["reason"] for each in found} == {"not_taken"}
     assert max(len(each.body) for each in found) <= 60_000
-    assert answers.bare(found[0]) == []
+    assert replies.bare(found[0]) == []
 
 
 # What is told

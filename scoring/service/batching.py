@@ -6,7 +6,7 @@ import asyncio
 import logging
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
@@ -17,6 +17,7 @@ from scoring.predictions.table import Predictions, Record
 from scoring.service.limits import Limits
 from scoring.service.meters import ServiceMeters
 from scoring.service.refusal import come_again, failed, refused
+from scoring.service.traffic import Traffic
 from scoring.telemetry.batch import Batch
 from scoring.telemetry.history import refusals
 from scoring.telemetry.items import Item, size
@@ -61,25 +62,16 @@ class Batcher:
     Use as `async with`; requests that are waiting at the end are still answered.
     """
 
-    def __init__(
-        self,
-        classifier: Classifier,
-        limits: Limits,
-        meters: ServiceMeters,
-        running: Callable[[], int],
-        is_single: Callable[[], bool],
-    ) -> None:
+    def __init__(self, classifier: Classifier, limits: Limits, meters: ServiceMeters, traffic: Traffic) -> None:
         """Prepare to collect.
 
         Args:
             classifier: Scores, and holds the histories.
             limits: How much may wait, and for how long.
             meters: Show how much waits, and count calls.
-            running: How many requests are being read, scored or answered.
-            is_single: Whether there is but one connection, so that no other request can come at the same time.
+            traffic: Tells whether others are under way.
         """
-        self._is_single = is_single
-        self._running = running
+        self._traffic = traffic
         self._classifier = classifier
         self._limits = limits
         self._meters = meters
@@ -123,8 +115,8 @@ class Batcher:
         # An empty queue takes any request, or one as large as the queue could never be served.
         if self._requests and self._waiting + rows > self._limits.waiting:
             raise come_again("overloaded", f"{self._waiting} rows are waiting; come again a little later")
-        if self._running() == 1:
-            if not self._is_single():
+        if self._traffic.is_one_request:
+            if not self._traffic.is_one_caller:
                 # Whoever has come at the same time begins to run.
                 await asyncio.sleep(0)
             if self._is_short(rows):
@@ -200,7 +192,7 @@ class Batcher:
         That is so only for the one request that is running: with others, reading them goes on meanwhile.
         """
         return (
-            self._running() == 1
+            self._traffic.is_one_request
             and not self._running_calls
             and not self._requests
             and not self._limits.linger_seconds

@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from typing import cast
 
 from aiohttp import web
+from aiohttp.typedefs import Handler
 
 from scoring.service.refusal import Refusal, come_again, compact
 
@@ -60,13 +61,14 @@ class Connections:
             leaving.cancel()
             await asyncio.wait([leaving])
 
-    def begin(self, request: web.BaseRequest) -> None:
-        """A connection has sent the head of a request; the request's own time limits hold from now on."""
+    @web.middleware
+    async def middleware(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        """Leave a connection alone while it has a request: that has time limits of its own."""
         self._resting.pop(request.protocol, None)
-
-    def end(self, request: web.BaseRequest) -> None:
-        """Its answer is ready to be sent."""
-        self._resting[request.protocol] = asyncio.get_running_loop().time()
+        try:
+            return await handler(request)
+        finally:
+            self._resting[request.protocol] = asyncio.get_running_loop().time()
 
     def _taken(self, server: web.Server) -> asyncio.BaseProtocol:
         if len(self) >= self._most:

@@ -8,11 +8,13 @@ from hmac import compare_digest
 from pathlib import Path
 
 from aiohttp import web
+from aiohttp.typedefs import Handler
 
 from scoring.errors import ScoringError
 from scoring.service.refusal import Fault, Refusal
 
 _SCHEME = "bearer"
+_OPEN = "/health/"
 # Shorter ones can be guessed by trying.
 _SHORTEST = 16
 
@@ -60,12 +62,18 @@ class Keys:
     def __bool__(self) -> bool:
         return bool(self._digests)
 
-    def check(self, request: web.Request) -> None:
-        """Let a caller in.
+    @web.middleware
+    async def middleware(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        """Let callers in who show a key; whoever asks for the service's health need not.
 
         Raises:
             Refusal: The caller shows no key, or none of these.
         """
+        if not request.path.startswith(_OPEN):
+            self._check(request)
+        return await handler(request)
+
+    def _check(self, request: web.Request) -> None:
         if not self._digests:
             return
         scheme, _, key = request.headers.get("Authorization", "").partition(" ")

@@ -10,7 +10,7 @@ from scoring.model.file import sealed
 from scoring.model.model import Model
 from scoring.model.signature import GOLDEN_KEY, SIGNATURE_KEY, Field, Golden, Signature
 from scoring.predictions.classifier import Classifier
-from scoring.service import app, lines
+from scoring.service import answering, lines
 from scoring.service.limits import Limits
 from scoring.service.refusal import Refusal
 from scoring.telemetry.record import Sender
@@ -246,7 +246,7 @@ async def test_whatever_fails_is_answered_logged_and_counted(client, monkeypatch
         raise RuntimeError("no such luck")
 
     monkeypatch.setattr(Refusal, "response", failing)
-    monkeypatch.setattr(app, "failed", Refused)
+    monkeypatch.setattr(answering, "failed", Refused)
     answer = await client.score(b"{")
     assert (answer.status, answer.text) == (500, "failed")
     assert "POST '/score' failed" in caplog.text

@@ -64,6 +64,27 @@ MAY_IMPORT = {
 PACKAGES = ("scoring", "modules", "training", "simulator", "demo", "turbofan")
 FLOORS = {
     # From the ground up: the files beside the rooms, and then the rooms.
+    "scoring": (
+        ("",),
+        ("model",),
+        ("telemetry",),
+        ("wire",),
+        ("predictions",),
+        ("batch", "service"),
+        ("azureml", "comparison"),
+        ("cli",),
+    ),
+    "modules": (("edge",), ("rulclassifier", "telemetrysource")),
+    "modules.edge": (("",), ("hub",), ("journal",), ("host",)),
+    "training": (
+        ("",),
+        ("data",),
+        ("estimators", "evaluation"),
+        ("fitting", "graph"),
+        ("export",),
+        ("release", "report"),
+        ("cli",),
+    ),
     "simulator": (("",), ("engines", "mqtt", "routing"), ("agent", "cloud"), ("hub",), ("runtime",), ("cli",)),
 }
 MOST_FILES = 16
@@ -120,22 +141,36 @@ def test_a_room_imports_only_from_floors_below(package: str) -> None:
     floor = {name: number for number, names in enumerate(FLOORS[package]) for name in names}
 
     def room(module: str) -> str:
-        name = module.split(".")[1]
+        name = module.removeprefix(package).split(".")[1]
         return name if name in floor else ""
 
-    rooms = {path.name for path in (ROOT / package).iterdir() if (path / "__init__.py").exists()}
-    assert rooms | {""} == floor.keys()
-    for module, names in arrows(package).items():
-        # The package's own name, and its commands, stand outside.
-        if module not in {package, f"{package}.__main__"}:
-            above = {each for each in names if room(each) != room(module) and floor[room(each)] >= floor[room(module)]}
+    folder = ROOT.joinpath(*package.split("."))
+    rooms = {path.name for path in folder.iterdir() if (path / "__init__.py").exists()}
+    beside = {"" for path in folder.glob("*.py") if path.stem not in {"__init__", "__main__"}}
+    assert rooms | beside == floor.keys()
+    # The package's own name, and its commands, stand outside.
+    outside = {package, f"{package}.__main__"}
+    for module, names in arrows(package.partition(".")[0]).items():
+        if module.startswith(f"{package}.") and module not in outside:
+            within = {each for each in names - outside if each.startswith(f"{package}.")}
+            above = {each for each in within if room(each) != room(module) and floor[room(each)] >= floor[room(module)]}
             assert not above, f"{module} imports {sorted(above)}"
 
 
-@pytest.mark.parametrize("package", FLOORS)
+@pytest.mark.parametrize("package", PACKAGES)
 def test_a_room_has_no_more_files_than_one_can_look_over(package: str) -> None:
     for folder in {path.parent for path in (ROOT / package).rglob("*.py")}:
         assert len(list(folder.glob("*.py"))) <= MOST_FILES, folder
+
+
+def test_no_two_classes_have_one_name() -> None:
+    homes: dict[str, list[str]] = {}
+    for package in PACKAGES:
+        for path in (ROOT / package).rglob("*.py"):
+            for node in ast.parse(path.read_text(encoding="utf-8")).body:
+                if isinstance(node, ast.ClassDef):
+                    homes.setdefault(node.name, []).append(str(path.relative_to(ROOT)))
+    assert {name: files for name, files in homes.items() if len(files) > 1} == {}
 
 
 @pytest.mark.parametrize("package", ["scoring", "modules"])

@@ -19,8 +19,8 @@ from demo.tally import PREFIX, Tally
 from demo.view import LiveView, closing_table, save_picture
 from modules.telemetrysource.pace import HIGHEST_RATE
 from scoring.arguments import Parser
-from scoring.cli.console import note, number
-from scoring.errors import ScoringError
+from scoring.cli.console import number
+from scoring.cli.program import status_of
 from scoring.version import add_version
 from simulator import shipped
 from simulator.engines.wear import SUBSETS
@@ -45,16 +45,19 @@ def main(given: Sequence[str] | None = None) -> int:
     console = Console(highlight=False, record=arguments.svg is not None)
     # SIGTERM does what Ctrl-C does: no process is left behind.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    try:
-        status = _do(_job(arguments), console)
-        if arguments.svg is not None:
-            save_picture(console, arguments.svg)
-    except (KeyboardInterrupt, asyncio.CancelledError):
-        note("stopped")
-        return 130
-    except (DemoError, TrainingError, ScoringError, SimulatorError, OSError) as error:
-        note(f"error: {error}")
-        return 2
+    return status_of(
+        lambda: _shown(arguments, console),
+        DemoError,
+        TrainingError,
+        SimulatorError,
+        stops=(KeyboardInterrupt, asyncio.CancelledError),
+    )
+
+
+def _shown(arguments: argparse.Namespace, console: Console) -> int:
+    status = _do(_job(arguments), console)
+    if arguments.svg is not None:
+        save_picture(console, arguments.svg)
     return status
 
 

@@ -8,8 +8,7 @@ import sys
 from collections.abc import Sequence
 
 from scoring.arguments import Parser, add_command
-from scoring.cli.console import note, reader_gone
-from scoring.errors import ScoringError
+from scoring.cli.program import status_of
 from scoring.extras import import_for
 from scoring.version import add_version
 
@@ -45,19 +44,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s", level=logging.INFO)
     # It tells every request that it makes, several for each file.
     logging.getLogger("azure").setLevel(logging.WARNING)
-    try:
-        options = _parser(given[0] if given else "").parse_args(given)
-        status: int | None = options.command(options)
-        sys.stdout.flush()
-    except KeyboardInterrupt:
-        note("stopped")
-        return 130
-    except BrokenPipeError:
-        return reader_gone()
-    except (ScoringError, OSError) as error:
-        note(f"error: {error}")
-        return 2
-    return status or 0
+    return status_of(lambda: _run(given))
+
+
+def _run(given: list[str]) -> int | None:
+    options = _parser(given[0] if given else "").parse_args(given)
+    status: int | None = options.command(options)
+    return status
 
 
 def _parser(chosen: str) -> argparse.ArgumentParser:

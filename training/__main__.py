@@ -6,8 +6,7 @@ import sys
 from collections.abc import Sequence
 
 from scoring.arguments import Parser, add_command
-from scoring.cli.console import note, reader_gone
-from scoring.errors import ScoringError
+from scoring.cli.program import status_of
 from scoring.extras import import_for
 from scoring.version import add_version
 from training.ending import EndedError, ended_by_signals
@@ -32,20 +31,15 @@ _COMMANDS = {
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; 0 if it did what was asked, 2 if it could not, with one line on stderr that says why."""
     given = list(sys.argv[1:] if arguments is None else arguments)
-    try:
-        with ended_by_signals():
-            options = _parser(given[0] if given else "").parse_args(given)
-            options.command(options)
-            sys.stdout.flush()
-    except EndedError:
-        note("stopped")
-        return 130
-    except BrokenPipeError:
-        return reader_gone()
-    except (TrainingError, ScoringError, OSError) as error:
-        note(f"error: {error}")
-        return 2
-    return 0
+    return status_of(lambda: _run(given), TrainingError, stops=(EndedError,))
+
+
+def _run(given: list[str]) -> None:
+    with ended_by_signals():
+        options = _parser(given[0] if given else "").parse_args(given)
+        options.command(options)
+        # Whoever reads it may be gone, and signals are still taken here.
+        sys.stdout.flush()
 
 
 def _parser(chosen: str) -> Parser:

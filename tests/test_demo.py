@@ -5,15 +5,13 @@ import signal
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import psutil
 import pytest
 
 from simulator.engines.cmapss import write_subset
 from tests.onnx_models import signature, tiny_model
-
-ROOT = Path(__file__).parent.parent
+from tests.places import ROOT
 
 
 def command(*arguments: object) -> list[str]:

@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from scoring.version import VERSION
+from tests.places import ROOT
 
-ROOT = Path(__file__).parent.parent
 TRAINING_ONLY = {
     "sklearn",
     "skl2onnx",

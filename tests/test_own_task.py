@@ -16,8 +16,8 @@ from scoring.service.app import Service
 from scoring.service.process import served
 from simulator.runtime import Runtime
 from tests.deployment import answered
+from tests.places import ROOT
 
-ROOT = Path(__file__).parent.parent
 Answers = dict[tuple[str, int], float]
 
 

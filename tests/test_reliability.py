@@ -10,7 +10,6 @@ import os
 import random
 import signal
 from collections.abc import Awaitable, Callable
-from pathlib import Path
 
 import psutil
 import pytest
@@ -19,10 +18,11 @@ from simulator.cloud.upstream import Received
 from simulator.hub.session import Terms
 from simulator.runtime import Runtime
 from tests.deployment import Deployment, answered, by_output
+from tests.places import ROOT
 
 ROUNDS = int(os.environ.get("FAULT_ROUNDS", "1"))
 CLASSIFIER = "rulclassifier"
-FLEET = Path(__file__).parents[1] / "models" / "fleet.onnx"
+FLEET = ROOT / "models" / "fleet.onnx"
 # The shipped model where faults are many, the quick one where they are few.
 MODEL = FLEET if ROUNDS > 1 else None
 Disturbance = Callable[[Runtime], Awaitable[None]]

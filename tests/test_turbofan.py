@@ -5,17 +5,15 @@ import re
 import signal
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
 from scoring.extras import import_for
 from scoring.version import VERSION
 from simulator.engines.cmapss import write_subset
+from tests.places import ROOT
 from training.ending import EndedError, ended_by_signals
 from turbofan.__main__ import COMMANDS, main
-
-ROOT = Path(__file__).parent.parent
 
 
 @pytest.mark.parametrize("package", ["scoring", "training", "simulator"])

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from scoring.version import VERSION
+from tests.places import ROOT
 
-ROOT = Path(__file__).parent.parent
 PACKAGES = ("demo", "modules", "scoring", "simulator", "training", "turbofan")
 
 

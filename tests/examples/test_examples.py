@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
+from tests.places import ROOT
+
 MNIST = Path(os.environ.get("TURBOFAN_SHARED", ROOT.parent / "shared")) / "data" / "mnist"
 
 

@@ -13,7 +13,6 @@ import pytest
 from scoring.version import VERSION
 from simulator.agent.template import ARCHITECTURES
 
-ROOT = Path(__file__).parents[2]
 REGISTRY = "localhost"
 
 

@@ -18,7 +18,8 @@ from simulator.agent.containers import find_program
 from simulator.engines.cmapss import write_subset
 from simulator.runtime import Runtime
 from tests.deployment import answered, by_output
-from tests.images.conftest import REGISTRY, ROOT, Image
+from tests.images.conftest import REGISTRY, Image
+from tests.places import ROOT
 
 READINGS = 500
 # Emulated, a module takes half a minute to start.

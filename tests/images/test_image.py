@@ -13,7 +13,8 @@ from benchmarks.digest import digest
 from scoring.model.file import ModelFile
 from scoring.model.model import Model
 from scoring.model.signature import GOLDEN_KEY, Golden
-from tests.images.conftest import ROOT, VERSION, Image
+from tests.images.conftest import VERSION, Image
+from tests.places import ROOT
 
 MODELS = sorted((ROOT / "models").glob("*.onnx"))
 MEGABYTES = {"amd64": 300, "arm64v8": 300, "arm32v7": 240}

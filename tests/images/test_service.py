@@ -16,7 +16,8 @@ from scoring.wire.cmapss import Trajectories, read_trajectories
 from simulator.engines.cmapss import write_subset
 from simulator.runtime import Runtime
 from tests.deployment import answered, by_output
-from tests.images.conftest import ROOT, STRICT, Image
+from tests.images.conftest import STRICT, Image
+from tests.places import ROOT
 
 MEGABYTES = 300
 PATIENCE = 900

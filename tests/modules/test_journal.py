@@ -7,7 +7,6 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -16,10 +15,11 @@ from modules.edge.journal import Durability, Incoming, Journal, JournalBrokenErr
 from modules.edge.journal.journal import MOST_ASIDE, ROW_OVERHEAD
 from modules.edge.journal.layout import NOTHING
 from modules.rulclassifier.tables import TABLES
+from tests.places import ROOT
 
 TOPIC = "devices/d/modules/m/inputs/telemetry/%24.mid="
 DAMAGES = 150 * int(os.environ.get("FAULT_ROUNDS", "1"))
-OLD = Path(__file__).parent / "files" / "journal-1.sqlite3"
+OLD = ROOT / "tests/modules/files/journal-1.sqlite3"
 
 
 def answer(number: int, engine: str = "Client_001") -> OutputMessage:

@@ -2,7 +2,6 @@ import asyncio
 import json
 import shutil
 import time
-from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -22,6 +21,7 @@ from scoring.model.signature import Field
 from scoring.predictions.classifier import Classifier
 from scoring.telemetry.turbofan import FIELDS
 from tests.onnx_models import body, record, signature, tiny_model
+from tests.places import ROOT
 
 TOPIC = "devices/edge-1/modules/rulclassifier/inputs/telemetry/%24.cdid=Client_001&%24.mid="
 MODULE_TOPIC = "devices/edge-1/modules/rulclassifier/inputs/telemetry/%24.cdid=edge-1&%24.cmid=source&%24.mid=x"
@@ -533,7 +533,7 @@ def test_they_are_kept_for_a_week(tmp_path, model, monkeypatch, days, engines) -
 
 
 def test_a_journal_of_the_first_layout_brings_its_histories(tmp_path, model) -> None:
-    shutil.copy(Path(__file__).parent / "files" / "journal-1.sqlite3", tmp_path / "journal.sqlite3")
+    shutil.copy(ROOT / "tests/modules/files/journal-1.sqlite3", tmp_path / "journal.sqlite3")
     module = Module(tmp_path, model)
     found = module.process()
     module.journal.close()

@@ -4,7 +4,6 @@ import asyncio
 import gc
 import inspect
 import re
-from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -14,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from modules.edge.hub import sdk
+from tests.places import ROOT
 
 KEY = "c2VjcmV0"
 INPUT = "devices/edge/modules/m/inputs/telemetry/"
@@ -147,12 +147,12 @@ async def test_whatever_is_sent_fits_a_packet_and_the_hubs_own_count_and_paho_ta
 def test_the_docs_tell_all_that_is_reached_into() -> None:
     reached = set(re.findall(r"(?<=\w\.)_[a-z]\w+", inspect.getsource(sdk).split('"""', 2)[2]))
     assert reached
-    docs = (Path(__file__).parents[2] / "docs/architecture.md").read_text()
+    docs = (ROOT / "docs/architecture.md").read_text()
     for text in (sdk.__doc__, docs):
         assert not [name for name in reached if name not in text]
 
 
 def test_no_other_file_reaches_into_the_sdk() -> None:
-    for path in (Path(__file__).parents[2] / "modules").rglob("*.py"):
+    for path in (ROOT / "modules").rglob("*.py"):
         if path.name != "sdk.py":
             assert not re.search(r"\b(client|mqtt|transport|pipeline)\._[a-z]", path.read_text()), path

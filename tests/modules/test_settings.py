@@ -1,5 +1,4 @@
 import re
-from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -10,8 +9,9 @@ from modules.edge.settings_table import declared, table
 from modules.rulclassifier import settings as rulclassifier
 from modules.telemetrysource import settings as telemetrysource
 from scoring.telemetry.engine_id import is_engine_id
+from tests.places import ROOT
 
-DOCS = Path(__file__).parents[2] / "docs" / "modules.md"
+DOCS = ROOT / "docs" / "modules.md"
 
 
 @pytest.fixture(autouse=True)

@@ -12,8 +12,7 @@ from pathlib import Path
 import pytest
 
 from modules.edge.host.watchdog import EXIT_CODE
-
-ROOT = Path(__file__).parents[2]
+from tests.places import ROOT
 
 
 def start(module: str, folder: Path, **settings: str) -> subprocess.Popen:

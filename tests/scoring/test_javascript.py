@@ -11,9 +11,10 @@ import pytest
 from scoring.model.file import ModelFile
 from scoring.model.model import Model
 from scoring.model.signature import GOLDEN_KEY, Golden
+from tests.places import ROOT
 
-MODELS = Path(__file__).parents[2] / "models"
-NODE = Path(__file__).parents[1] / "node"
+MODELS = ROOT / "models"
+NODE = ROOT / "tests/node"
 
 
 @pytest.mark.parametrize("package", ["onnxruntime-node", "onnxruntime-web"])

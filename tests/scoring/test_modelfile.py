@@ -2,7 +2,6 @@
 
 import contextlib
 import json
-from pathlib import Path
 
 import numpy as np
 import onnx
@@ -17,9 +16,10 @@ from scoring.model.file import DIGEST_KEY, MAX_ENTRIES, MAX_METADATA_BYTES, Mode
 from scoring.model.model import Model
 from scoring.model.signature import GOLDEN_KEY, MAX_GOLDEN_WINDOWS, SIGNATURE_KEY, Golden
 from tests.onnx_models import WINDOW, expected_outputs, signature, tiny_model
+from tests.places import ROOT
 
-SHIPPED = Path(__file__).parents[2] / "models" / "fleet.onnx"
-FORMAT_1 = Path(__file__).parent / "kept" / "format-1.onnx"
+SHIPPED = ROOT / "models" / "fleet.onnx"
+FORMAT_1 = ROOT / "tests/scoring/kept/format-1.onnx"
 NESTED = "[" * 100_000 + "]" * 100_000
 
 

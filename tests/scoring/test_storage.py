@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 
 from tests.onnx_models import record, tiny_model
+from tests.places import ROOT
 from tests.scoring import files
 
-ROOT = Path(__file__).parents[2]
 MADE = ROOT / "out" / "azure"
 AZURITE = ROOT / "tests" / "azurite" / "node_modules" / "azurite" / "dist" / "src" / "blob" / "main.js"
 # Azurite's only account; its documentation has the key.

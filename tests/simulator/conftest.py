@@ -13,8 +13,8 @@ from azure.iot.device.aio import IoTHubDeviceClient, IoTHubModuleClient
 
 from simulator.mqtt.client import BareClient
 from simulator.runtime import Runtime
+from tests.places import ROOT
 
-ROOT = Path(__file__).parents[2]
 # Tests end long before; a hang is reported rather than waited for.
 PATIENCE = 30
 

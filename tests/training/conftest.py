@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 
 from scoring.wire.cmapss import Trajectories, write_rul, write_trajectories
+from tests.places import ROOT
 from training.data.dataset import load_test, load_training
 from training.estimators.recipe import Recipe
 from training.fitting.fit import fit
 from training.release.fleet import shipped_model
 
-ROOT = Path(__file__).parents[2]
 QUICK = Recipe(
     classifier_rounds=20,
     regressor_rounds=40,

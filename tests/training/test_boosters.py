@@ -2,7 +2,6 @@
 
 import json
 import subprocess
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,10 +9,10 @@ import pytest
 from scoring.model.model import Model
 from scoring.predictions.classifier import Classifier
 from scoring.telemetry.record import Sender
+from tests.places import ROOT
 from training.errors import ExportError
 from training.graph.boosters import register
 
-ROOT = Path(__file__).parents[2]
 PYTHON = ROOT / "out/boosting/bin/python"
 
 MADE = """

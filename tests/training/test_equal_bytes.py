@@ -12,9 +12,9 @@ import pytest
 from benchmarks.digest import digest
 from benchmarks.windows import sample
 from scoring.model.model import Model
+from tests.places import ROOT
 from tests.training.test_models import MODELS, NAMES
 
-ROOT = Path(__file__).parents[2]
 OLDEST = ROOT / "out" / "oldest" / "bin" / "python"
 
 

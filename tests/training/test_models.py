@@ -1,16 +1,16 @@
 """The models that ship are what a device accepts, and their cards speak of these very files."""
 
 import json
-from pathlib import Path
 
 import pytest
 
 from scoring.model.model import Model
 from scoring.model.signature import DRIFT_KEY
+from tests.places import ROOT
 from training.export.model_file import metadata
 from training.release.card import card, overview
 
-MODELS = Path(__file__).parents[2] / "models"
+MODELS = ROOT / "models"
 NAMES = ["fd001", "fd002", "fd003", "fd004", "fleet"]
 
 

@@ -2,17 +2,17 @@
 
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
 from scoring.model.model import Model
+from tests.places import ROOT
 from training.__main__ import main
 from training.data.csv_table import load_table
 from training.data.task import read_task
 from training.errors import DataError, LabelError, TaskError
 
-EXAMPLES = Path(__file__).parents[2] / "examples"
+EXAMPLES = ROOT / "examples"
 PUMPS = EXAMPLES / "pumps.toml"
 
 

@@ -6,7 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-ROOT = Path(__file__).parents[3]
+from tests.places import ROOT
+
 REQUIREMENTS = Path(__file__).with_name("requirements.txt")
 
 

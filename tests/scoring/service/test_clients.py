@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.places import ROOT
 from tests.scoring.service.running import running
 
-ROOT = Path(__file__).parents[3]
 FLEET = ROOT / "models" / "fleet.onnx"
 NODE = ROOT / "tests" / "node"
 MADE = ROOT / "out" / "clients"

@@ -4,10 +4,11 @@ from pathlib import Path
 
 import pytest
 
+from tests.places import ROOT
 from tests.scoring.service.running import running
 
 KEY = "a-key-for-all-checks"
-FLEET = Path(__file__).parents[3] / "models" / "fleet.onnx"
+FLEET = ROOT / "models" / "fleet.onnx"
 
 
 @pytest.mark.parametrize("keyed", [False, True], ids=["open", "keyed"])

@@ -15,7 +15,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from modules.edge.journal import JournalError
 from modules.rulclassifier.processor import Rules
 from scoring.model.model import Model
-from tests.modules.test_processor import MODULE_TOPIC, Module
+from tests.modules.rulclassifier.test_processor import MODULE_TOPIC, Module
 from tests.onnx_models import record, tiny_model
 
 MODEL = Model(tiny_model())

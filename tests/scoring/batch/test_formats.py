@@ -24,7 +24,7 @@ from scoring.wire.cells import Cells
 from scoring.wire.fast import FastParser
 from scoring.wire.requests import ItemParser
 from tests.onnx_models import signature
-from tests.scoring import files
+from tests.scoring.batch import files
 
 FEW = (Field("CycleTime"), Field("a"), Field("b"))
 PARSERS = [

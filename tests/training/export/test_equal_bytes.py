@@ -13,7 +13,7 @@ from benchmarks.digest import digest
 from benchmarks.windows import sample
 from scoring.model.model import Model
 from tests.places import ROOT
-from tests.training.test_models import MODELS, NAMES
+from tests.training.release.test_fleet import MODELS, NAMES
 
 OLDEST = ROOT / "out" / "oldest" / "bin" / "python"
 

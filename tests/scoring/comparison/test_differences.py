@@ -4,8 +4,8 @@ import pytest
 
 from scoring.__main__ import main
 from tests.onnx_models import record, signature, tiny_model
-from tests.scoring import files
-from tests.scoring.shifted import shifted_model
+from tests.scoring.batch import files
+from tests.scoring.comparison.shifted import shifted_model
 
 
 @pytest.fixture

@@ -30,7 +30,7 @@ from scoring.predictions.classifier import Classifier
 from scoring.telemetry.record import Telemetry
 from scoring.wire.requests import ItemParser
 from tests.onnx_models import record, signature, tiny_model
-from tests.scoring import files
+from tests.scoring.batch import files
 
 
 @pytest.fixture(scope="module")

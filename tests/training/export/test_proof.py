@@ -9,7 +9,7 @@ from onnx import numpy_helper
 
 from scoring.model.model import Model
 from tests.training.effects import effects
-from tests.training.test_models import MODELS, NAMES
+from tests.training.release.test_fleet import MODELS, NAMES
 from training.data.dataset import load_test
 from training.export.model_file import GOLDEN_TOLERANCE, export
 from training.export.proof import prove

@@ -13,7 +13,7 @@ import pytest
 
 from tests.onnx_models import record, tiny_model
 from tests.places import ROOT
-from tests.scoring import files
+from tests.scoring.batch import files
 
 MADE = ROOT / "out" / "azure"
 AZURITE = ROOT / "tests" / "azurite" / "node_modules" / "azurite" / "dist" / "src" / "blob" / "main.js"

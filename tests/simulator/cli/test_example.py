@@ -9,8 +9,8 @@ import urllib.request
 
 from simulator.agent.manifest import read_json
 from simulator.cloud.upstream import FILE, received
+from tests.simulator.agent.test_manifest import validate
 from tests.simulator.conftest import PATIENCE, ROOT, simulator
-from tests.simulator.test_manifest import validate
 
 MANIFEST = "examples/ten_line_manifest.json"
 

@@ -21,8 +21,8 @@ from scoring.errors import InvalidTelemetry, TableError
 from scoring.wire.cmapss import read_trajectories
 from scoring.wire.requests import ItemParser
 from tests.onnx_models import signature
-from tests.scoring import files
-from tests.scoring.test_batch import expected, lines, model_path, of, score, telemetry  # noqa: F401
+from tests.scoring.batch import files
+from tests.scoring.cli.test_batch import expected, lines, model_path, of, score, telemetry  # noqa: F401
 
 MARK = b"\xef\xbb\xbf"
 EVENT_HUBS = {

@@ -10,7 +10,7 @@ from training.cli import data as engines
 from training.cli.data import add_data, read_model
 from training.evaluation.alerts import Costs
 from training.progress import told
-from training.report.page import report
+from training.report.page import write_report
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -42,5 +42,5 @@ def run(options: argparse.Namespace) -> None:
         beside = (engines.training(options), engines.training(others))
     test = engines.test(options)
     with told() as tell:
-        report(content, test, options.out, tell, beside, costs)
+        write_report(content, test, options.out, tell, beside, costs)
     say(f"{options.out / 'report.html'}, with its drawings and figures.json beside it")

@@ -36,7 +36,7 @@ GOLDEN_TOLERANCE = 2e-5
 _LIBRARIES = ("numpy", "onnx", "onnxruntime", "scikit-learn", "skl2onnx")
 
 
-def export(name: str, fitted: Fitted, data: Dataset, figures: Mapping[str, Any]) -> bytes:
+def export_model(name: str, fitted: Fitted, data: Dataset, figures: Mapping[str, Any]) -> bytes:
     """The ONNX file of a fitted pipeline; the same bytes for the same pipeline, data and figures.
 
     Args:

@@ -53,7 +53,7 @@ td + td, th + th {{ text-align: right; font-variant-numeric: tabular-nums; }}
 """
 
 
-def report(  # noqa: PLR0913, PLR0917
+def write_report(  # noqa: PLR0913, PLR0917
     content: bytes,
     data: Dataset,
     out: Path,

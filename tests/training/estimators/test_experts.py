@@ -5,7 +5,7 @@ import pytest
 
 from scoring.model.model import Model
 from training.estimators.experts import Experts
-from training.export.model_file import export
+from training.export.model_file import export_model
 from training.export.verify import predict_by_graph
 
 
@@ -47,7 +47,7 @@ def test_each_kind_has_its_own_model_and_its_own_calibration(small_fitted, small
 def test_a_batch_of_both_kinds_gets_for_each_window_what_it_gets_alone(
     small_fitted, small_training, small_test, torn_windows
 ):
-    model = Model(export("tiny", small_fitted, small_training, {}))
+    model = Model(export_model("tiny", small_fitted, small_training, {}))
     whole = small_test.windows()[-20:]
     mixed = np.stack([whole, torn_windows[-20:]], axis=1).reshape(40, 50, 25)
     probabilities, rul = predict_by_graph(model, mixed)

@@ -13,7 +13,7 @@ from training.data.dataset import Dataset
 from training.data.labels import Classes, remaining_useful_life
 from training.data.task import CMAPSS
 from training.errors import DataError, ExportError
-from training.export.model_file import GOLDEN_TOLERANCE, build, export, stamped
+from training.export.model_file import GOLDEN_TOLERANCE, build, export_model, stamped
 from training.export.proof import prove
 from training.export.verify import predict, predict_by_graph, verify
 from training.fitting.fit import fit
@@ -21,7 +21,7 @@ from training.fitting.fit import fit
 
 @pytest.fixture(scope="module")
 def content(small_fitted, small_training):
-    return export("tiny", small_fitted, small_training, {"test": {"macro_f1": 0.5}})
+    return export_model("tiny", small_fitted, small_training, {"test": {"macro_f1": 0.5}})
 
 
 def test_graph_and_pipeline_agree_on_every_test_window(content, small_fitted, small_test):
@@ -74,7 +74,7 @@ def test_outputs_are_probabilities_and_an_ordered_interval_even_with_values_miss
 
 def test_the_same_fit_gives_the_same_bytes(content, small_training):
     again = fit(QUICK, small_training, lambda *_: None)
-    assert export("tiny", again, small_training, {"test": {"macro_f1": 0.5}}) == content
+    assert export_model("tiny", again, small_training, {"test": {"macro_f1": 0.5}}) == content
 
 
 def test_golden_windows_prove_every_part_that_has_an_effect(content, small_test):
@@ -111,7 +111,7 @@ def test_a_class_that_training_never_saw_has_next_to_no_probability():
     probabilities, _ = predict(fitted.pipeline, data.windows())
     assert probabilities.shape[1] == 4
     assert probabilities[:, 3].max() < 1e-3
-    assert verify(export("short", fitted, data, {}), fitted.pipeline, data.windows()).labels == 0
+    assert verify(export_model("short", fitted, data, {}), fitted.pipeline, data.windows()).labels == 0
 
 
 def test_figures_are_stamped_on_the_graph_that_was_judged(content, small_fitted, small_training):
@@ -132,7 +132,7 @@ def test_other_classes_can_be_asked_for(small_training):
     task = dataclasses.replace(small_training.task, classes=Classes(("soon", "later"), (30.0,)))
     data = dataclasses.replace(small_training, task=task)
     fitted = fit(QUICK, data, lambda *_: None)
-    content = export("two", fitted, small_training, {})
+    content = export_model("two", fitted, small_training, {})
     assert Model(content).signature.classes == ("soon", "later")
     assert verify(content, fitted.pipeline, small_training.windows()).labels == 0
 

@@ -11,7 +11,7 @@ from scoring.model.model import Model
 from tests.training.effects import effects
 from tests.training.release.test_fleet import MODELS, NAMES
 from training.data.dataset import load_test
-from training.export.model_file import GOLDEN_TOLERANCE, export
+from training.export.model_file import GOLDEN_TOLERANCE, export_model
 from training.export.proof import prove
 from training.export.verify import predict_by_graph
 from training.release.fleet import FLEET, SUBSETS
@@ -114,8 +114,8 @@ def test_weights_that_have_decayed_to_next_to_nothing_change_no_answer(
     small_fitted, small_training, small_test, monkeypatch
 ) -> None:
     windows = small_test.windows()
-    content = export("tiny", small_fitted, small_training, {})
+    content = export_model("tiny", small_fitted, small_training, {})
     monkeypatch.setattr("training.graph.networks.DECAYED", 0.0)
-    kept = export("tiny", small_fitted, small_training, {})
+    kept = export_model("tiny", small_fitted, small_training, {})
     for found, expected in zip(*(predict_by_graph(Model(each), windows) for each in (content, kept)), strict=True):
         np.testing.assert_array_equal(found, expected)

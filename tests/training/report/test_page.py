@@ -14,14 +14,14 @@ from training.export.model_file import metadata
 from training.fitting.fit import fit
 from training.release.card import card, overview
 from training.release.fleet import shipped_model
-from training.report.page import report
+from training.report.page import write_report
 from training.report.two_data_sets import side_by_side
 
 
 @pytest.fixture(scope="module")
 def written(small_model, small_test, tmp_path_factory):
     out = tmp_path_factory.mktemp("report")
-    report(small_model, small_test, out, lambda *_: None)
+    write_report(small_model, small_test, out, lambda *_: None)
     return out
 
 
@@ -39,7 +39,7 @@ def test_a_report_of_another_machine_is_right_for_its_window_and_speaks_in_its_w
     task = dataclasses.replace(small_training.task, fields=fields, cycle="Hour", window=window, machine="Pump")
     data = dataclasses.replace(small_training, task=task)
     fitted = fit(QUICK, data, lambda *_: None)
-    written = report(shipped_model(data, [data], fitted), data, tmp_path, lambda *_: None)
+    written = write_report(shipped_model(data, [data], fitted), data, tmp_path, lambda *_: None)
     assert list(written["by messages seen, in mid-life"]) == [str(age) for age in (1, 5, 20) if age < window] + [
         str(window)
     ]

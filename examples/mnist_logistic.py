@@ -21,8 +21,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import accuracy_score
 from sklearn.model_selection import train_test_split
 
-from training.export.estimator import export_estimator
-from training.release.registry import register
+from training import export_estimator, register
 
 
 def read_idx(folder: Path, name: str) -> np.ndarray:

@@ -74,7 +74,13 @@ class Database:
         self._next()
 
     def write(self, statement: str, parameters: tuple[Any, ...] = (), done: Done | None = None) -> None:
-        """Run one statement."""
+        """Run one statement.
+
+        Args:
+            statement: SQL.
+            parameters: Its values.
+            done: Called when it is on disk.
+        """
         self.submit(lambda connection: connection.execute(statement, parameters).rowcount, done)
 
     async def run(self, work: Callable[[sqlite3.Connection], Result]) -> Result:

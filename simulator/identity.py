@@ -69,7 +69,13 @@ def check_key(key: str) -> str:
 
 
 def token(identity: Identity, hub_name: str, expiry: int) -> str:
-    """A SharedAccessSignature of an identity until a unix time."""
+    """A SharedAccessSignature of an identity until a unix time.
+
+    Args:
+        identity: Whose it is.
+        hub_name: The IoT hub's host name.
+        expiry: Until when, in seconds since 1970.
+    """
     resource = quote(f"{hub_name}/{identity.resource}", safe="")
     signature = quote(identity.sign(f"{resource}\n{expiry}".encode()), safe="")
     return f"SharedAccessSignature sr={resource}&sig={signature}&se={expiry}"
@@ -81,6 +87,12 @@ class TokenError(Exception):
 
 def check_token(text: str, identity: Identity, hub_name: str, now: float) -> int:
     """Check a SharedAccessSignature and return when it expires (unix seconds).
+
+    Args:
+        text: As it was sent.
+        identity: Who says to be that.
+        hub_name: The IoT hub's host name.
+        now: In seconds since 1970.
 
     Raises:
         TokenError: it is malformed, for another resource, signed with another key, or expired.

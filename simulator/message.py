@@ -105,7 +105,13 @@ class Message:
 
 
 def from_header(header: str, body: bytes, received: float) -> Message:
-    """A message from its parts."""
+    """A message from its parts.
+
+    Args:
+        header: As edgeHub has it.
+        body: The message's.
+        received: When it came.
+    """
     device, module, output, system, properties = json.loads(header)
     system = {_FORMER_NAMES.get(name, name): value for name, value in system.items()}
     return Message(device, module, output, body, system, properties, received)
@@ -128,7 +134,15 @@ def raw_property(text: str, name: str) -> str:
 
 
 def twin_change(edge_device: str, device: str, module: str | None, patch: bytes, received: float) -> Message:
-    """The message by which an edge hub tells routes of reported properties."""
+    """The message by which an edge hub tells routes of reported properties.
+
+    Args:
+        edge_device: The device that the hub is on.
+        device: Whose twin it is.
+        module: Whose twin it is; None: the device's own.
+        patch: What has changed.
+        received: When.
+    """
     system = {"messageType": TWIN_CHANGE, "messageSchema": TWIN_CHANGE, "rpSenderDeviceId": device}
     system["enqueuedTime"] = datetime.fromtimestamp(received, UTC).isoformat()
     if module is not None:
@@ -140,6 +154,14 @@ def from_topic(  # noqa: PLR0913 - a message's parts
     bag: str, body: bytes, device: str, module: str | None, received: float, *, marks: Mapping[str, str] = _NO_MARKS
 ) -> Message:
     """A message that a client has published, with the properties that the hub adds.
+
+    Args:
+        bag: The topic's properties.
+        body: The message's.
+        device: The sender's.
+        module: The sender, where it is a module.
+        received: When it came.
+        marks: What the hub adds.
 
     Raises:
         DroppedError: edgeHub acknowledges it, and takes it no further.

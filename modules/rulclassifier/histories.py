@@ -121,7 +121,13 @@ class Histories:
     def write_held(
         self, connection: sqlite3.Connection, held: Iterable[Ticket], released: Iterable[tuple[int, int]]
     ) -> None:
-        """Note which records are held back from now on, and the message and number of those that no longer are."""
+        """Note which records are held back from now on, and the message and number of those that no longer are.
+
+        Args:
+            connection: Within a transaction.
+            held: Records that are held back from now on.
+            released: Message and number of each that no longer is.
+        """
         connection.executemany(
             "INSERT OR REPLACE INTO held (seq, number, since, checksum) VALUES (?, ?, ?, ?)",
             [(each.seq, each.number, each.since, checksum(each.seq, each.number, str(each.since))) for each in held],

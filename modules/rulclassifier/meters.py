@@ -41,7 +41,13 @@ class Meters:
             self.predictions(label)
 
     def watch_edge(self, journal: Journal, outbox: Outbox, client: EdgeClient) -> None:
-        """Show what waits, and what became of it, whenever somebody looks."""
+        """Show what waits, and what became of it, whenever somebody looks.
+
+        Args:
+            journal: Shows how full it is.
+            outbox: Shows what is in hand.
+            client: Shows whether it is connected.
+        """
         gauge = self._metrics.gauge
         gauge("inbox_messages", "Messages taken and not yet answered", lambda: journal.inbox_entries)
         gauge("outbox_messages", "Answers that edgeHub has not yet acknowledged", lambda: journal.outbox_entries)

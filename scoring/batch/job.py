@@ -93,7 +93,13 @@ class Job:
         return self._store.url(self._dead_letters)
 
     def write(self, number: int, predictions: bytes, dead: list[dict[str, Any]]) -> None:
-        """Put a part in its place; with its predictions there, as lines of JSON, it is done."""
+        """Put a part in its place; with its predictions there, as lines of JSON, it is done.
+
+        Args:
+            number: The part's, from 0.
+            predictions: Lines of JSON.
+            dead: The part's dead letters.
+        """
         self._store.put(self._part(number, ".dead"), _lines(dead))
         self._store.put(self._part(number), predictions)
         self.done = number + 1
@@ -127,7 +133,13 @@ class Job:
 
 
 def dead_letter(path: str, entry: Entry, invalid: InvalidTelemetry) -> dict[str, Any]:
-    """What is told of a message that cannot be scored."""
+    """What is told of a message that cannot be scored.
+
+    Args:
+        path: The file that the message is of.
+        entry: The message.
+        invalid: What is wrong with it.
+    """
     letter = {"File": path, "Number": entry.number, "Reason": str(invalid.reason), "Detail": invalid.detail}
     if invalid.field:
         letter["Field"] = invalid.field

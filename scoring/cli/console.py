@@ -14,7 +14,13 @@ Number = TypeVar("Number", int, float)
 
 
 def number(kind: type[Number], lowest: Number, highest: Number) -> Callable[[str], Number]:
-    """Reads an option that is a number from `lowest` to `highest`."""
+    """Reads an option that is a number from `lowest` to `highest`.
+
+    Args:
+        kind: Such as int.
+        lowest: The smallest that is taken.
+        highest: The largest that is taken.
+    """
 
     def parse(text: str) -> Number:
         try:

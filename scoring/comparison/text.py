@@ -12,7 +12,13 @@ _SHARES = ("p0", "p5", "p25", "p50", "p75", "p95", "p100")
 
 
 def table(first: Model, second: Model, differences: Differences) -> str:
-    """A text for people: what differs, how far, where most, and by class."""
+    """A text for people: what differs, how far, where most, and by class.
+
+    Args:
+        first: The model that is called A.
+        second: The model that is called B.
+        differences: Between their answers to the same records.
+    """
     return "\n".join(_lines(first, second, differences))
 
 

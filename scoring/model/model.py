@@ -62,7 +62,11 @@ class Outputs:
         return packed
 
     def unpacked(self, packed: FloatArray) -> tuple[Outputs, npt.NDArray[np.int32]]:
-        """Outputs of the same form, and what is absent, from what `packed` made."""
+        """Outputs of the same form, and what is absent, from what `packed` made.
+
+        Args:
+            packed: float32 [rows, numbers of an answer], as `packed` gives it.
+        """
         ends = np.cumsum([each.shape[1] for each in (self.probabilities, self.rul, self.values)])
         probabilities, rul, values, absent = np.split(packed, ends, axis=1)
         return Outputs(probabilities, rul, values), absent[:, 0].astype(np.int32)
@@ -129,7 +133,11 @@ class Model:
         return cls(content_of(path), str(path), require_digest=require_digest)
 
     def predict(self, windows: FloatArray) -> Outputs:
-        """Score windows [engines, W, fields] in one call."""
+        """Score windows [engines, W, fields] in one call.
+
+        Args:
+            windows: float32 [engines, W, fields], oldest cycle first, NaN where there is no message or no value.
+        """
         results = dict(zip(self._outputs, self._session.run(self._outputs, {INPUT_NAME: windows}), strict=True))
         none = np.empty((len(windows), 0), dtype=np.float32)
         return Outputs(results.get(self._of_classes, none), results.get(RUL, none), results.get(VALUES, none))

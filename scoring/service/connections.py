@@ -46,6 +46,11 @@ class Connections:
     async def open(self, server: web.Server, host: str, port: int) -> AsyncIterator[asyncio.Server]:
         """Listen, until the context ends; those that are there then stay.
 
+        Args:
+            server: Takes connections.
+            host: The address to listen at.
+            port: The port; 0: any that is free.
+
         Raises:
             OSError: The address cannot be listened at.
         """

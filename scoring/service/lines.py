@@ -74,6 +74,11 @@ class LineScorer:
 
         What ends a stream before its time is told in its last line.
 
+        Args:
+            request: Whose body is the stream.
+            response: Prepared; its lines are written to it.
+            packer: Compresses them; None: they go as they are.
+
         Raises:
             TimeoutError: The caller does not read the answer.
             ConnectionError: The caller has gone.

@@ -63,7 +63,13 @@ class ServiceMeters:
         )
 
     def gauge(self, name: str, text: str, read: Callable[[], float]) -> None:
-        """A value that is read when somebody looks."""
+        """A value that is read when somebody looks.
+
+        Args:
+            name: Without the prefix that all have.
+            text: What it shows.
+            read: Gives the value.
+        """
         Gauge(f"scoring_{name}", text, registry=self._registry).set_function(read)
 
     def exposition(self) -> bytes:

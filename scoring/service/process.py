@@ -53,6 +53,11 @@ async def serve(service: Service, host: str, port: int, listening: Callable[[str
 async def served(service: Service, host: str, port: int) -> AsyncIterator[str]:
     """Serve while the context is open, and give the address; at its end refuse what comes and end what runs.
 
+    Args:
+        service: What to serve.
+        host: The address to listen at.
+        port: The port; 0: any that is free.
+
     Raises:
         OSError: The address cannot be listened at.
     """

@@ -169,7 +169,13 @@ class History:
         return self._from_the_past(engine, telemetry, window, late)
 
     def remember(self, engine: str, cycle: int, answer: FloatArray) -> None:
-        """Remember what was answered to a reading; it stays the answer if the same reading comes again."""
+        """Remember what was answered to a reading; it stays the answer if the same reading comes again.
+
+        Args:
+            engine: Whose reading it is.
+            cycle: Its cycle.
+            answer: float32 [numbers of an answer].
+        """
         known = self._engines.get(engine)
         if known is not None and 0 <= known.last - cycle < self.remembered:
             known.rows[known.end - 1 - known.last + cycle, self.width :] = answer

@@ -48,6 +48,10 @@ class Sender:
 
 
 def are_cycles(values: npt.NDArray[np.float64]) -> npt.NDArray[np.bool_]:
-    """Which values are whole numbers in the range of cycles."""
+    """Which values are whole numbers in the range of cycles.
+
+    Args:
+        values: float64 of any shape, NaN where a value is absent.
+    """
     whole: npt.NDArray[np.bool_] = (values >= 1) & (values <= MAX_CYCLE) & (values == np.floor(values))
     return whole

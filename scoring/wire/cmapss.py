@@ -107,7 +107,12 @@ def write_trajectories(path: Path, trajectories: Trajectories) -> None:
 
 
 def write_rul(path: Path, rul: NDArray[np.int64]) -> None:
-    """Writes one whole number of cycles for each engine; compressed if the name ends in .gz."""
+    """Writes one whole number of cycles for each engine; compressed if the name ends in .gz.
+
+    Args:
+        path: The file.
+        rul: int64 [engines], in cycles.
+    """
     _write_text(path, "".join(f"{cycles}\n" for cycles in rul.tolist()))
 
 

@@ -143,7 +143,13 @@ def in_pieces(module: str, options: dict[str, Any] | str) -> dict[str, str]:
 
 
 def load(path: Path, architecture: str = "amd64", environment: Mapping[str, str] | None = None) -> dict[str, Any]:
-    """Read a manifest, or a template and make the manifest from it."""
+    """Read a manifest, or a template and make the manifest from it.
+
+    Args:
+        path: Of the template.
+        architecture: For which images are named.
+        environment: What `${NAME}` stands for.
+    """
     content = read_json(path)
     if any(key.startswith("$schema-template") for key in content) or ".template." in path.name:
         return Template(path, architecture, environment).manifest()

@@ -210,7 +210,13 @@ class Upstream:
         return self.twin(client).desired_version
 
     def report(self, client: str, patch: dict[str, Any], done: Callable[[int], None]) -> None:
-        """Merge a patch into a client's reported properties; `done` gets the version once it is kept."""
+        """Merge a patch into a client's reported properties; `done` gets the version once it is kept.
+
+        Args:
+            client: Whose twin it is.
+            patch: What it reports.
+            done: Called when it is on disk.
+        """
         version = self.edge_twin(client).report(patch)
         self._keep(client, lambda _result, error: None if error else done(version))
 

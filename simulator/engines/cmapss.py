@@ -32,7 +32,15 @@ def text(engine: Engine) -> str:
 def write_subset(
     folder: Path, subset: str = "FD003", *, train: int | None = None, test: int | None = None, seed: int = 1
 ) -> tuple[Path, Path, Path]:
-    """Write train_, test_ and RUL_ files of a subset, as many engines as NASA's unless told otherwise."""
+    """Write train_, test_ and RUL_ files of a subset, as many engines as NASA's unless told otherwise.
+
+    Args:
+        folder: Made if missing.
+        subset: Such as FD003.
+        train: How many engines; None: as many as NASA's.
+        test: How many engines; None: as many as NASA's.
+        seed: Another one gives other engines.
+    """
     if subset not in SUBSETS:
         message = f"subset {subset!r} is not known; the subsets are {', '.join(SUBSETS)}"
         raise SimulatorError(message)

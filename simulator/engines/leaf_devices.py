@@ -83,7 +83,13 @@ def recorded(path: Path, model: Path | None, count: int) -> dict[str, Telemetry]
 
 
 def simulated(subset: str, count: int, seed: int) -> dict[str, Telemetry]:
-    """The telemetry of engines that are worn out here and now, by their names."""
+    """The telemetry of engines that are worn out here and now, by their names.
+
+    Args:
+        subset: Such as FD003.
+        count: How many engines.
+        seed: Another one gives other engines.
+    """
     worn_out = engines(subset, count, seed)
     return {name: list(cmapss.telemetry(engine)) for name, engine in zip(names(count), worn_out, strict=True)}
 

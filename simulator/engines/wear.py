@@ -109,7 +109,14 @@ def wear_out(rng: np.random.Generator, fault: FaultMode) -> Array:
 
 
 def fly(rng: np.random.Generator, regimes: tuple[Regime, ...], fault: FaultMode, wear: Array) -> Array:
-    """What an engine's sensors read while it wears out: [cycles, 24], rounded as C-MAPSS rounds."""
+    """What an engine's sensors read while it wears out: [cycles, 24], rounded as C-MAPSS rounds.
+
+    Args:
+        rng: Draws noise and flights.
+        regimes: That the engine flies in.
+        fault: What wears out.
+        wear: float64 [cycles], 0 when new, 1 at failure.
+    """
     shares = np.array([regime.share for regime in regimes])
     flown = rng.choice(len(regimes), size=len(wear), p=shares / shares.sum())
     # Per regime and sensor: baseline_hpc, baseline_fan, wear_hpc, wear_fan, noise.

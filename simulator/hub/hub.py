@@ -211,7 +211,13 @@ class Hub:
         self._outboxes[name] = outbox
 
     def register(self, device: str, module: str | None = None, key: str | None = None) -> Identity:
-        """Make an identity, or return the one that is there (with the key given, if one is)."""
+        """Make an identity, or return the one that is there (with the key given, if one is).
+
+        Args:
+            device: Its id.
+            module: The module's, if it is one.
+            key: Signs its tokens; None: the one that it has, or a new one.
+        """
         if not device or not is_name(device + (module or "")):
             message = f"{device!r} {module!r} is no identity: names are text without / + # and are not empty"
             raise SimulatorError(message)
@@ -477,7 +483,13 @@ class Hub:
         self.put(message, self.router.deliveries(message), done)
 
     def put(self, message: Message, deliveries: list[Delivery], done: Callable[[sqlite3.Error | None], None]) -> None:
-        """Store a message for all places that it goes to; `done` is called when it is on disk."""
+        """Store a message for all places that it goes to; `done` is called when it is on disk.
+
+        Args:
+            message: The message.
+            deliveries: Where it goes.
+            done: Called when all of it is on disk.
+        """
         entries: list[tuple[EndpointQueue, Item]] = []
         for sink, priority, time_to_live in deliveries:
             self._last_seq += 1
@@ -570,6 +582,13 @@ class Hub:
         self, name: str, method: str, payload: object, answer_within: float = 30.0, connect_within: float = 0.0
     ) -> MethodResult:
         """Call a direct method of a client.
+
+        Args:
+            name: Of the client: device, or device/module.
+            method: Its name.
+            payload: Any JSON.
+            answer_within: Seconds for the answer.
+            connect_within: Seconds for the module to be there.
 
         Raises:
             MethodError: it is not connected, or does not answer.

@@ -95,7 +95,13 @@ class Methods:
             self._subscribed.notify_all()
 
     def answered(self, connection: Connection, topic: str, body: bytes) -> None:
-        """A client has answered: `$iothub/methods/res/{status}/?$rid={request}`."""
+        """A client has answered: `$iothub/methods/res/{status}/?$rid={request}`.
+
+        Args:
+            connection: By which it came.
+            topic: With status and number.
+            body: The answer.
+        """
         status, _, bag = topic.removeprefix("$iothub/methods/res/").partition("/")
         request = parse_properties(bag).get("$rid", "")
         waiting = self._pending.get(request)

@@ -378,7 +378,14 @@ def encode_connack(code: int, *, session_present: bool = False) -> bytes:
 
 
 def encode_publish(topic: str, body: bytes, packet_id: int = 0, *, duplicate: bool = False) -> bytes:
-    """PUBLISH; QoS 1 if there is a packet identifier."""
+    """PUBLISH; QoS 1 if there is a packet identifier.
+
+    Args:
+        topic: Up to 65,535 bytes in UTF-8.
+        body: The message.
+        packet_id: 1 to 65,535 for QoS 1; 0: QoS 0.
+        duplicate: Whether it may have been sent before.
+    """
     first = PUBLISH << 4 | duplicate << 3 | (packet_id > 0) << 1
     identifier = struct.pack(">H", packet_id) if packet_id else b""
     return _frame(first, _sized(topic.encode()), identifier, body)

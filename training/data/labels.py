@@ -31,7 +31,11 @@ class Classes:
             raise LabelError(f"class edges {self.edges}: give them in rising order")
 
     def of(self, rul: NDArray[np.int64] | NDArray[np.float64]) -> NDArray[np.int64]:
-        """The index of each RUL's class, int64 of the same shape."""
+        """The index of each RUL's class, int64 of the same shape.
+
+        Args:
+            rul: In cycles, of any shape.
+        """
         return np.searchsorted(np.asarray(self.edges), rul, side="left").astype(np.int64)
 
 

@@ -50,6 +50,11 @@ def sharpness(probabilities: FloatArray, labels: NDArray[np.int64]) -> float:
 
 
 def sharpened(probabilities: FloatArray, power: float) -> FloatArray:
-    """Probabilities float32 [rows, classes] raised to a power, with sum 1 again."""
+    """Probabilities float32 [rows, classes] raised to a power, with sum 1 again.
+
+    Args:
+        probabilities: float32 [rows, classes].
+        power: Above 1, they become more certain.
+    """
     raised = np.maximum(probabilities, np.float32(SMALLEST)) ** np.float32(power)
     return np.asarray(raised / raised.sum(axis=1, keepdims=True), dtype=np.float32)

@@ -62,19 +62,35 @@ class Experts(BaseEstimator):  # type: ignore[misc]
         return self
 
     def are_whole(self, x: FloatArray) -> NDArray[np.bool_]:
-        """Which rows are of whole windows, bool [rows], by their last two features: cycle and messages seen."""
+        """Which rows are of whole windows, bool [rows], by their last two features: cycle and messages seen.
+
+        Args:
+            x: float32 [rows, features].
+        """
         cycle, messages = x[:, -2], x[:, -1]
         # Whole numbers: the same on every processor.
         return np.asarray(messages * np.float32(10) >= np.minimum(cycle, np.float32(self.window)) * np.float32(WHOLE))
 
     def predict_proba(self, x: FloatArray) -> FloatArray:
-        """Probabilities float32 [rows, classes]."""
+        """Probabilities float32 [rows, classes].
+
+        Args:
+            x: float32 [rows, features].
+        """
         return np.where(self.are_whole(x)[:, np.newaxis], self.whole.predict_proba(x), self.torn.predict_proba(x))
 
     def predict_median(self, x: FloatArray) -> FloatArray:
-        """The median RUL, float32 [rows], in cycles from 0 to the cap."""
+        """The median RUL, float32 [rows], in cycles from 0 to the cap.
+
+        Args:
+            x: float32 [rows, features].
+        """
         return np.where(self.are_whole(x), self.whole.predict_median(x), self.torn.predict_median(x))
 
     def predict(self, x: FloatArray) -> FloatArray:
-        """Low, median and high RUL, float32 [rows, 3], in cycles, never falling; only high goes beyond the cap."""
+        """Low, median and high RUL, float32 [rows, 3], in cycles, never falling; only high goes beyond the cap.
+
+        Args:
+            x: float32 [rows, features].
+        """
         return np.where(self.are_whole(x)[:, np.newaxis], self.whole.predict(x), self.torn.predict(x))

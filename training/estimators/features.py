@@ -125,7 +125,11 @@ class WindowFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         return out
 
     def counts(self, x: FloatArray) -> FloatArray:
-        """The last two features alone: cycle and messages seen, float32 [rows, 2]."""
+        """The last two features alone: cycle and messages seen, float32 [rows, 2].
+
+        Args:
+            x: float32 [rows, W, fields], raw windows.
+        """
         counted = x[:, :, self.cycle]
         messages = np.where(np.isnan(counted), np.float32(0), np.float32(1)).sum(axis=1)
         newest = np.where(np.isnan(counted[:, -1]), np.float32(1), counted[:, -1])

@@ -57,7 +57,11 @@ class Intervals:
         return cls(share, knots[kept], low[kept], high[kept])
 
     def around(self, median: FloatArray) -> tuple[FloatArray, FloatArray]:
-        """Low and high, float32 [rows] each, in cycles from 0 up; the median lies between them."""
+        """Low and high, float32 [rows] each, in cycles from 0 up; the median lies between them.
+
+        Args:
+            median: float32 [rows], in cycles.
+        """
         low = median + np.interp(median, self.knots, self.low).astype(np.float32)
         high = median + np.interp(median, self.knots, self.high).astype(np.float32)
         return np.maximum(low, np.float32(0)), high

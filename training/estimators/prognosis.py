@@ -79,20 +79,32 @@ class Prognosis(BaseEstimator):  # type: ignore[misc]
         return np.eye(len(self.classes.names), dtype=np.float32)[classes]
 
     def predict_proba(self, x: FloatArray) -> FloatArray:
-        """Probabilities float32 [rows, classes], calibrated; next to 0 for a class that training did not see."""
+        """Probabilities float32 [rows, classes], calibrated; next to 0 for a class that training did not see.
+
+        Args:
+            x: float32 [rows, features].
+        """
         estimators = (*self.classifiers_, *self.graders_)
         parts = [each.predict_proba(x) @ places for each, places in zip(estimators, self.places_, strict=True)]
         out = np.asarray(np.mean(parts, axis=0), dtype=np.float32)
         return out if self.calibration is None else sharpened(out, self.calibration.power)
 
     def predict_median(self, x: FloatArray) -> FloatArray:
-        """The median RUL, float32 [rows], in cycles from 0 to the cap."""
+        """The median RUL, float32 [rows], in cycles from 0 to the cap.
+
+        Args:
+            x: float32 [rows, features].
+        """
         mean = np.mean([each.predict(x) for each in self.regressors_], axis=0)
         median = np.clip(mean * self.cap, 0.0, self.cap)
         return np.asarray(median - CAUTION * median * (1 - median / self.cap), dtype=np.float32)
 
     def predict(self, x: FloatArray) -> FloatArray:
-        """Low, median and high RUL, float32 [rows, 3], in cycles, never falling; only high goes beyond the cap."""
+        """Low, median and high RUL, float32 [rows, 3], in cycles, never falling; only high goes beyond the cap.
+
+        Args:
+            x: float32 [rows, features].
+        """
         median = self.predict_median(x)
         if self.calibration is None:
             return np.stack([median] * 3, axis=1)

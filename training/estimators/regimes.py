@@ -76,11 +76,19 @@ class Regimes:
         return cls(offset.astype(np.float32), scale.astype(np.float32), centres.astype(np.float32))
 
     def of(self, settings: FloatArray) -> NDArray[np.int64]:
-        """The regime of each row of float32 [..., settings]; a missing setting counts for no regime."""
+        """The regime of each row of float32 [..., settings]; a missing setting counts for no regime.
+
+        Args:
+            settings: float32 [..., settings], NaN where one is absent.
+        """
         return np.asarray(np.argmin(self._distances(settings), axis=-1), dtype=np.int64)
 
     def unclear(self, settings: FloatArray) -> NDArray[np.bool_]:
-        """Whether several regimes may be meant, as a setting that tells them apart is missing; bool [...]."""
+        """Whether several regimes may be meant, as a setting that tells them apart is missing; bool [...].
+
+        Args:
+            settings: float32 [..., settings], NaN where one is absent.
+        """
         distances = self._distances(settings)
         meant = distances <= distances.min(axis=-1, keepdims=True) + np.float32(UNCLEAR)
         return np.asarray(np.isnan(settings).any(axis=-1) & (np.count_nonzero(meant, axis=-1) > 1))

@@ -90,7 +90,11 @@ def evaluate(probabilities: FloatArray, intervals: FloatArray, data: Dataset, cl
 
 
 def root_mean_square(errors: NDArray[np.float64]) -> float:
-    """The root of the mean of squared errors, in their unit."""
+    """The root of the mean of squared errors, in their unit.
+
+    Args:
+        errors: float64 [rows].
+    """
     return float(np.sqrt(np.mean(np.square(errors))))
 
 
@@ -104,7 +108,12 @@ def nasa_score(errors: NDArray[np.float64]) -> float:
 
 
 def calibration_error(probabilities: FloatArray, labels: NDArray[np.int64]) -> float:
-    """Expected calibration error of the most probable class (Guo et al. 2017), by 10 bins of equal width."""
+    """Expected calibration error of the most probable class (Guo et al. 2017), by 10 bins of equal width.
+
+    Args:
+        probabilities: float32 [rows, classes].
+        labels: int64 [rows], the true class of each.
+    """
     confidence = probabilities.max(axis=1)
     right = probabilities.argmax(axis=1) == labels
     bins = np.minimum((confidence * _CONFIDENCE_BINS).astype(np.int64), _CONFIDENCE_BINS - 1)

@@ -38,13 +38,23 @@ class Verification:
 
 
 def predict(pipeline: Pipeline, windows: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """What the pipeline itself says: probabilities [rows, classes], and low, median, high [rows, 3]."""
+    """What the pipeline itself says: probabilities [rows, classes], and low, median, high [rows, 3].
+
+    Args:
+        pipeline: WindowFeatures and Experts, fitted.
+        windows: float32 [rows, W, fields].
+    """
     features = pipeline[:-1].transform(windows)
     return pipeline[-1].predict_proba(features), pipeline[-1].predict(features)
 
 
 def predict_by_graph(model: Model, windows: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """What the exported graph says, in the shapes of `predict`."""
+    """What the exported graph says, in the shapes of `predict`.
+
+    Args:
+        model: The exported file, as a device loads it.
+        windows: float32 [rows, W, fields].
+    """
     outputs = [model.predict(windows[start : start + _BATCH]) for start in range(0, max(1, len(windows)), _BATCH)]
     return (
         np.concatenate([each.probabilities for each in outputs]),
@@ -54,6 +64,11 @@ def predict_by_graph(model: Model, windows: FloatArray) -> tuple[FloatArray, Flo
 
 def verify(content: bytes, pipeline: Pipeline, windows: FloatArray) -> Verification:
     """Run the graph and the pipeline it was made from on the same windows.
+
+    Args:
+        content: The exported file.
+        pipeline: What it was made from.
+        windows: float32 [rows, W, fields].
 
     Raises:
         ExportError: A probability or a RUL differs by more than its tolerance, or is NaN.

@@ -177,6 +177,11 @@ def divided(nodes: Nodes, numerator: str, denominator: str) -> str:
 
     ONNX Runtime on 32-bit ARM divides float32 by an estimate of the reciprocal, up to 7e-6 off: enough to round a
     filled value to another step.
+
+    Args:
+        nodes: The graph.
+        numerator: Name of a float32.
+        denominator: Name of a float32 of a shape that fits.
     """
     as_double = (nodes("Cast", each, to=onnx.TensorProto.DOUBLE) for each in (numerator, denominator))
     return nodes("Cast", nodes("Div", *as_double), to=onnx.TensorProto.FLOAT)

@@ -116,7 +116,13 @@ def add_networks(nodes: Nodes, features: str, networks: Sequence[Network]) -> tu
 
 
 def of_classes(nodes: Nodes, labels: str, places: FloatArray) -> str:
-    """Probabilities of labels, float64 [engines, labels], as those of classes, float64 [engines, classes]."""
+    """Probabilities of labels, float64 [engines, labels], as those of classes, float64 [engines, classes].
+
+    Args:
+        nodes: The graph.
+        labels: Name of the probabilities of labels, float64 [engines, labels].
+        places: float64 [labels, classes], 1 where a label is of a class.
+    """
     same = np.array_equal(places, np.eye(len(places)))
     return labels if same else nodes("MatMul", labels, nodes.constant("classes of labels", doubles(places)))
 

@@ -174,7 +174,13 @@ class Nodes:
     def graph(
         self, name: str, inputs: Sequence[onnx.ValueInfoProto], outputs: Sequence[onnx.ValueInfoProto]
     ) -> onnx.GraphProto:
-        """The graph of all nodes so far."""
+        """The graph of all nodes so far.
+
+        Args:
+            name: What the graph is called.
+            inputs: What is fed.
+            outputs: What is asked for.
+        """
         return helper.make_graph(self._nodes, name, inputs, outputs, self._tensors)
 
     def _new(self, kind: str) -> str:

@@ -56,7 +56,13 @@ def ship(directory: Path, out: Path, progress: Tell, jobs: int) -> dict[str, Mod
 
 
 def shipped_model(data: Dataset, tests: list[Dataset], fitted: Fitted) -> bytes:
-    """The ONNX file of a fitted model, with its figures on the test sets in its signature."""
+    """The ONNX file of a fitted model, with its figures on the test sets in its signature.
+
+    Args:
+        data: What the model was fitted on.
+        tests: What its figures are of.
+        fitted: What `fit` returned.
+    """
     figures: dict[str, Any] = {"cross-validation": cross_validation(data, fitted)}
     graph = build(data.name.lower(), fitted, data)
     content = stamped(graph, {})

@@ -43,7 +43,13 @@ def png(figure: Figure) -> bytes:
 
 
 def panels(rows: int = 1, columns: int = 1, size: tuple[float, float] = (7.0, 4.2)) -> tuple[Figure, list[Axes]]:
-    """A figure with a grid of axes in the house's style, and the axes row by row."""
+    """A figure with a grid of axes in the house's style, and the axes row by row.
+
+    Args:
+        rows: Of panels.
+        columns: Of panels.
+        size: Of the figure, in inches.
+    """
     with mpl.rc_context(_STYLE):
         figure = Figure(figsize=size)
         axes = np.atleast_1d(figure.subplots(rows, columns)).ravel().tolist()
@@ -51,7 +57,14 @@ def panels(rows: int = 1, columns: int = 1, size: tuple[float, float] = (7.0, 4.
 
 
 def sensors_against_rul(data: Dataset, columns: list[int], names: list[str], regime: NDArray[np.int64]) -> Figure:
-    """Each sensor's course towards failure: mean and 10% to 90% of the most frequent regime's rows, by RUL."""
+    """Each sensor's course towards failure: mean and 10% to 90% of the most frequent regime's rows, by RUL.
+
+    Args:
+        data: The machines.
+        columns: Which fields, by their place.
+        names: What these are called.
+        regime: int64 [rows], each row's.
+    """
     rows = -(-len(columns) // 4)
     figure, axes = panels(rows, 4, (11.0, 1.9 * rows))
     # Twice as far as is predicted, to see where the course begins.
@@ -75,7 +88,15 @@ def sensors_against_rul(data: Dataset, columns: list[int], names: list[str], reg
 def predicted_against_true(
     median: FloatArray, rul: NDArray[np.int64], last: NDArray[np.int64], cap: float, words: Words
 ) -> Figure:
-    """Median against the truth, every row in grey, each machine's last one in colour."""
+    """Median against the truth, every row in grey, each machine's last one in colour.
+
+    Args:
+        median: float32 [rows], in the task's unit.
+        rul: int64 [rows], the truth.
+        last: Which rows are their machine's last.
+        cap: Where RUL was cut in training.
+        words: What the figures are told in.
+    """
     figure, (axis,) = panels(size=(6.0, 5.0))
     truth = np.minimum(rul, cap)
     axis.scatter(truth, median, s=3, color=GREY, alpha=0.15, lw=0, label=f"every {words.step}")
@@ -91,7 +112,14 @@ def predicted_against_true(
 
 
 def residuals(median: FloatArray, rul: NDArray[np.int64], cap: float, words: Words) -> Figure:
-    """What was missed: its distribution, and its spread along the truth."""
+    """What was missed: its distribution, and its spread along the truth.
+
+    Args:
+        median: float32 [rows], in the task's unit.
+        rul: int64 [rows], the truth.
+        cap: Where RUL was cut in training.
+        words: What the figures are told in.
+    """
     figure, (left, right) = panels(1, 2, (10.0, 3.8))
     truth = np.minimum(rul, cap)
     missed = median - truth
@@ -142,7 +170,13 @@ def single_machines(intervals: FloatArray, data: Dataset, cap: float, shown: lis
 
 
 def confusion(labels: NDArray[np.int64], found: NDArray[np.int64], classes: Classes) -> Figure:
-    """True against predicted class: shares of the true class, and how many rows."""
+    """True against predicted class: shares of the true class, and how many rows.
+
+    Args:
+        labels: int64 [rows], the true class of each.
+        found: int64 [rows], the predicted one.
+        classes: Their names.
+    """
     count = len(classes.names)
     matrix = np.zeros((count, count))
     np.add.at(matrix, (labels, found), 1)
@@ -163,7 +197,13 @@ def confusion(labels: NDArray[np.int64], found: NDArray[np.int64], classes: Clas
 
 
 def reliability(probabilities: FloatArray, labels: NDArray[np.int64], classes: Classes) -> Figure:
-    """How often a class is the true one, by the probability that it was given."""
+    """How often a class is the true one, by the probability that it was given.
+
+    Args:
+        probabilities: float32 [rows, classes].
+        labels: int64 [rows], the true class of each.
+        classes: Their names.
+    """
     figure, (axis,) = panels(size=(5.2, 4.6))
     edges = np.linspace(0, 1, 11)
     for index, (name, colour) in enumerate(zip(classes.names, _colours(len(classes.names)), strict=True)):
@@ -194,7 +234,14 @@ def coverage(by_class: dict[str, float | None], share: float) -> Figure:
 
 
 def errors_by_age(missed: FloatArray, right: NDArray[np.bool_], cycles: NDArray[np.int64], words: Words) -> Figure:
-    """RMSE and accuracy by how many cycles a machine has done."""
+    """RMSE and accuracy by how many cycles a machine has done.
+
+    Args:
+        missed: float64 [rows], predicted less true RUL.
+        right: bool [rows], whether the class is the true one.
+        cycles: int64 [rows], each machine's age.
+        words: What the figures are told in.
+    """
     figure, (left, other) = panels(1, 2, (10.0, 3.4))
     edges = np.array([0, 1, 5, 10, 20, 30, 50, 75, 100, 150, 200, 300, 600, 1_000, 2_000, 5_000, 10_000, 1_000_000])
     where = np.searchsorted(edges, cycles, side="left") - 1
@@ -213,7 +260,14 @@ def errors_by_age(missed: FloatArray, right: NDArray[np.bool_], cycles: NDArray[
 def costs_by_threshold(
     thresholds: list[float], by_threshold: list[float], others: dict[str, float], words: Words
 ) -> Figure:
-    """What machines cost if they are removed at a probability, by that probability, and by other rules as lines."""
+    """What machines cost if they are removed at a probability, by that probability, and by other rules as lines.
+
+    Args:
+        thresholds: Probabilities at which machines would be removed.
+        by_threshold: The cost at each.
+        others: The cost of other rules, by name.
+        words: What the figures are told in.
+    """
     figure, (axis,) = panels(size=(6.4, 3.6))
     axis.plot(thresholds, by_threshold, color=BLUE, lw=1.8, label="remove at a probability")
     for (name, cost), colour in zip(others.items(), (ORANGE, RED), strict=False):
@@ -229,7 +283,13 @@ def costs_by_threshold(
 
 
 def bars(values: dict[str, float], label: str, colour: str = BLUE) -> Figure:
-    """Horizontal bars, in the order given, from the top."""
+    """Horizontal bars, in the order given, from the top.
+
+    Args:
+        values: By name.
+        label: Of the axis.
+        colour: Of all bars.
+    """
     figure, (axis,) = panels(size=(6.4, 0.6 + 0.24 * len(values)))
     axis.barh(list(values)[::-1], list(values.values())[::-1], color=colour)
     axis.set_xlabel(label)

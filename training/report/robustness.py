@@ -55,6 +55,13 @@ def from_the_first_message_on(
 ) -> dict[str, dict[str, float]]:
     """Figures by the engine's age in cycles, for engines watched from their first cycle on.
 
+    Args:
+        probabilities: float32 [rows, classes].
+        intervals: float32 [rows, 3], low, median and high.
+        data: The engines.
+        classes: The RUL classes.
+        cap: Where RUL is cut, in cycles.
+
     Returns:
         Accuracy and RMSE over the rows of that age, by age; ages that no engine has are left out.
     """

@@ -40,7 +40,14 @@ class Metrics:
         return self._labelled(Counter(self._name(name), text, _LABELS, registry=self._registry))
 
     def counters(self, name: str, text: str, label: str, known: Iterable[str] = ()) -> Callable[[str], Counter]:
-        """A family of counts, one for each value of `label`; those that are known stand at 0 from the start."""
+        """A family of counts, one for each value of `label`; those that are known stand at 0 from the start.
+
+        Args:
+            name: Of the family.
+            text: What it counts.
+            label: By what it counts.
+            known: Values of the label that are shown from the start.
+        """
         family = Counter(self._name(name), text, (*_LABELS, label), registry=self._registry)
         for value in known:
             family.labels(*self._values, value)
@@ -52,12 +59,24 @@ class Metrics:
         gauge.labels(*self._values, *facts.values()).set(1)
 
     def gauge(self, name: str, text: str, read: Callable[[], float]) -> None:
-        """A value that is read when somebody looks."""
+        """A value that is read when somebody looks.
+
+        Args:
+            name: Of the metric.
+            text: What it shows.
+            read: Gives the value when somebody looks.
+        """
         gauge = Gauge(self._name(name), text, _LABELS, registry=self._registry)
         gauge.labels(*self._values).set_function(read)
 
     def histogram(self, name: str, text: str, buckets: tuple[float, ...]) -> Histogram:
-        """A distribution."""
+        """A distribution.
+
+        Args:
+            name: Of the metric.
+            text: What it measures.
+            buckets: Their upper edges.
+        """
         return self._labelled(Histogram(self._name(name), text, _LABELS, registry=self._registry, buckets=buckets))
 
     def exposition(self) -> bytes:

@@ -118,6 +118,11 @@ def tap(client: IoTHubModuleClient, take: Take) -> None:
 async def send(client: IoTHubModuleClient, message: Message, output: str) -> None:
     """Send a message to one of the module's outputs; returns once edgeHub has acknowledged it.
 
+    Args:
+        client: Connected.
+        message: The SDK's.
+        output: The module's output.
+
     Raises:
         ValueError: It can never be sent: it is larger than IoT Hub takes, or its properties than a topic, or edgeHub
             would close the connection on it.

@@ -377,6 +377,12 @@ class Journal:
     def put_aside(self, table: str, where: str, key: Sequence[object], why: str) -> None:
         """Move damaged rows out of the way; they are kept, counted and told.
 
+        Args:
+            table: Where they stand.
+            where: Which they are, as SQL has it.
+            key: The values for that.
+            why: What is wrong with them.
+
         Raises:
             JournalError: The disk does not take it.
         """

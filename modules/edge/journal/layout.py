@@ -109,7 +109,13 @@ class Layout:
 
 
 def converted(table: str, rows: Iterable[Row], convert: Callable[[Row], Iterable[Statement]]) -> Iterator[Statement]:
-    """The rows of an old table as statements of the newest version; one that `convert` cannot read goes aside."""
+    """The rows of an old table as statements of the newest version; one that `convert` cannot read goes aside.
+
+    Args:
+        table: Its name.
+        rows: As they were read.
+        convert: Makes statements of a row.
+    """
     for row in rows:
         try:
             yield from convert(row)
@@ -118,7 +124,13 @@ def converted(table: str, rows: Iterable[Row], convert: Callable[[Row], Iterable
 
 
 def put_aside(origin: str, why: str, row: Row) -> Statement:
-    """What keeps a damaged row, as far as it can be read."""
+    """What keeps a damaged row, as far as it can be read.
+
+    Args:
+        origin: The table that it stood in.
+        why: What is wrong with it.
+        row: As it was read.
+    """
     content = json.dumps([each.hex() if isinstance(each, bytes) else each for each in row])
     return "INSERT INTO aside (origin, why, content) VALUES (?, ?, ?)", (origin, why, content)
 

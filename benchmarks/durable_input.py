@@ -20,7 +20,7 @@ import psutil
 
 from benchmarks.telemetry import write_telemetry
 from demo.deployment import deployment
-from simulator.hub.session import Terms
+from simulator.hub.client import Terms
 from simulator.runtime import Runtime
 
 ENGINES = 40

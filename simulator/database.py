@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 from simulator.private import keep_private
 
-logger = logging.getLogger(__name__)
+log = logging.getLogger(__name__)
 
 Result = TypeVar("Result")
 Work = Callable[[sqlite3.Connection], Any]
@@ -139,7 +139,7 @@ class Database:
             if done is not None:
                 done(None if error else outcome, error)
             elif error is not None:
-                logger.error("%s: %s", self.path, error)
+                log.error("%s: %s", self.path, error)
         self._next()
 
     def _commit(self, batch: list[Work]) -> list[Any]:

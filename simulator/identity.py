@@ -63,8 +63,7 @@ def check_key(key: str) -> str:
     try:
         base64.b64decode(key, validate=True)
     except binascii.Error as error:
-        message = f"the key {key!r} is not base64: {error}"
-        raise SimulatorError(message) from error
+        raise SimulatorError(f"the key {key!r} is not base64: {error}") from error
     return key
 
 
@@ -100,22 +99,17 @@ def check_token(text: str, identity: Identity, hub_name: str, now: float) -> int
     scheme, _, rest = text.partition(" ")
     fields = dict(part.split("=", 1) for part in rest.split("&") if "=" in part)
     if scheme != "SharedAccessSignature" or not {"sr", "sig", "se"} <= fields.keys():
-        message = "the password is not a SharedAccessSignature with sr, sig and se"
-        raise TokenError(message)
+        raise TokenError("the password is not a SharedAccessSignature with sr, sig and se")
     resource = unquote(fields["sr"])
     expected = f"{hub_name}/{identity.resource}"
     if resource.lower() != expected.lower():
-        message = f"the token is for {resource!r}, not {expected!r}"
-        raise TokenError(message)
+        raise TokenError(f"the token is for {resource!r}, not {expected!r}")
     signature = identity.sign(f"{fields['sr']}\n{fields['se']}".encode())
     if not hmac.compare_digest(signature.encode(), unquote(fields["sig"]).encode()):
-        message = "the token's signature is not made with the identity's key"
-        raise TokenError(message)
+        raise TokenError("the token's signature is not made with the identity's key")
     if not fields["se"].isdecimal():
-        message = f"the token's expiry {fields['se']!r} is not a unix time"
-        raise TokenError(message)
+        raise TokenError(f"the token's expiry {fields['se']!r} is not a unix time")
     expiry = int(fields["se"])
     if expiry <= now:
-        message = f"the token expired {now - expiry:.0f} s ago"
-        raise TokenError(message)
+        raise TokenError(f"the token expired {now - expiry:.0f} s ago")
     return expiry

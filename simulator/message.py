@@ -179,8 +179,7 @@ def from_topic(  # noqa: PLR0913 - a message's parts
             properties[name] = value
     properties |= marks
     if len({name.lower() for name in properties}) < len(properties):
-        message = f"two of its properties have one name but for case, among {', '.join(properties)[:80]}"
-        raise DroppedError(message)
+        raise DroppedError(f"two of its properties have one name but for case, among {', '.join(properties)[:80]}")
     return Message(device, module, output, body, system, properties, received)
 
 

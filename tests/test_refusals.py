@@ -89,7 +89,7 @@ async def test_properties_that_are_not_ours_are_acknowledged_within_a_twins_limi
         await until(lambda: reported(runtime))
         assert reported(runtime).keys() <= desired.keys()
         assert all(each == ANSWER for each in reported(runtime).values())
-        await until(lambda: runtime.hub.outbox(CLASSIFIER).connection is not None)
+        await until(lambda: runtime.hub.client(CLASSIFIER).connection is not None)
         # What one process has reported, the next takes back.
         await runtime.agent[CLASSIFIER].stop()
         runtime.upstream.replace_desired(twin_of(runtime), {})
@@ -165,7 +165,7 @@ async def test_a_message_on_which_the_hub_ends_the_connection_is_replaced_and_ho
 async def kick_again_and_again(runtime: Runtime) -> None:
     for _ in range(40):
         await asyncio.sleep(0.3)
-        if runtime.hub.outbox(CLASSIFIER).connection is not None:
+        if runtime.hub.client(CLASSIFIER).connection is not None:
             runtime.faults.kick(CLASSIFIER)
 
 

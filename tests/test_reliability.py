@@ -15,7 +15,7 @@ import psutil
 import pytest
 
 from simulator.cloud.upstream import Received
-from simulator.hub.session import Terms
+from simulator.hub.client import Terms
 from simulator.runtime import Runtime
 from tests.deployment import Deployment, answered, by_output
 from tests.places import ROOT

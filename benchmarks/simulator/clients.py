@@ -36,7 +36,7 @@ def facts(runtime: Runtime, names: list[str]) -> dict[str, Any]:
     for name in names:
         if name.startswith("d:"):
             runtime.add_device(name[2:])
-            identity = runtime.hub.outbox(name[2:]).identity
+            identity = runtime.hub.client(name[2:]).identity
         else:
             identity = runtime.add_module(name)
         identities[name] = [identity.device, identity.module, identity.key]

@@ -13,7 +13,7 @@ from scoring.telemetry.record import Telemetry
 JUMP = 150
 CONFIRM_SECONDS = 3_600.0
 # The same reading again and again confirms nothing; a hub repeats one that it believes lost.
-MOST_OF_ENGINE = 8
+MAX_OF_ENGINE = 8
 
 
 class Ticket(NamedTuple):
@@ -95,7 +95,7 @@ class Continuity:
             self._held[engine] = [stamped]
             return Admission(held=stamped)
         ahead = cycle - waiting[0].record.cycle
-        if ahead == 0 and len(waiting) < MOST_OF_ENGINE:
+        if ahead == 0 and len(waiting) < MAX_OF_ENGINE:
             waiting.append(stamped)
             return Admission(held=stamped)
         if ahead == 0:

@@ -20,7 +20,7 @@ log = logging.getLogger(__name__)
 
 # A model of other fields leaves the histories of the one before: for who takes it back again within a week.
 OTHERS_SECONDS = 7 * 24 * 3_600.0
-MOST_LAYOUTS = 4
+MAX_LAYOUTS = 4
 # A device without a battery for its clock begins in 1970; what it stamped then has no age.
 _CLOCK_WAS_SET = 1_577_836_800.0
 
@@ -155,7 +155,7 @@ class Histories:
                 connection.execute("UPDATE layout SET until = ? WHERE layout = ?", (left, number))
                 others.append((left, number))
             for place, (left, number) in enumerate(sorted(others, reverse=True), 2):
-                self._keep_or_drop(connection, number, keep=place <= MOST_LAYOUTS and now - left < OTHERS_SECONDS)
+                self._keep_or_drop(connection, number, keep=place <= MAX_LAYOUTS and now - left < OTHERS_SECONDS)
         return mine
 
     def _keep_or_drop(self, connection: sqlite3.Connection, layout: int, *, keep: bool) -> None:

@@ -19,9 +19,9 @@ PART_BYTES = 240_000
 # What replaces a message that edgeHub does not take must not be refused for its size, whatever that hub's limit is.
 BARE_PART_BYTES = 60_000
 # A message is billed by 4 KB: who sends more beside the body than that does not mean it to be copied to each answer.
-MOST_PROPERTY_BYTES = 4_096
+MAX_PROPERTY_BYTES = 4_096
 # IoT Hub's limit for message ids, which correlation ids repeat.
-MOST_ID_CHARACTERS = 128
+MAX_ID_CHARACTERS = 128
 LEFT_OFF = "propertiesLeftOff"
 CONTINUITY = "continuity"
 _OURS = frozenset({"rulclass", "class", "reason", "detail", "part", LEFT_OFF.lower(), CONTINUITY})
@@ -113,7 +113,7 @@ def _passed_on(message: InputMessage, own: Mapping[str, str]) -> tuple[dict[str,
     """
     properties: dict[str, str] = {}
     names = set(_OURS)
-    left = MOST_PROPERTY_BYTES
+    left = MAX_PROPERTY_BYTES
     for name, value in message.properties.items():
         size = len(name.encode()) + len(value.encode())
         if name and name.lower() not in names and size <= left:
@@ -122,7 +122,7 @@ def _passed_on(message: InputMessage, own: Mapping[str, str]) -> tuple[dict[str,
             left -= size
     correlation_id = message.correlation_id
     left_off = len(message.properties) - len(properties)
-    if len(correlation_id) > MOST_ID_CHARACTERS:
+    if len(correlation_id) > MAX_ID_CHARACTERS:
         correlation_id = ""
         left_off += 1
     if left_off:

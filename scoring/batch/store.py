@@ -17,7 +17,7 @@ from scoring.model.model import Model
 # Readers ask for lines and small pieces, and a place far away is better asked for few large ones.
 _BUFFER_BYTES = 1024 * 1024
 # Some repeat the whole answer of a server.
-_MOST_SAID = 400
+_MAX_SAID = 400
 
 
 class StoreError(BatchError):
@@ -215,4 +215,4 @@ def _told(what: str) -> Iterator[None]:
         # Each place has errors of its own, of packages that need not be installed.
         # A server's whole answer follows, which says the same again.
         told = in_one_line(error).partition(" Content: <")[0]
-        raise StoreError(f"{what}: {told if len(told) <= _MOST_SAID else told[:_MOST_SAID] + ' ...'}") from error
+        raise StoreError(f"{what}: {told if len(told) <= _MAX_SAID else told[:_MAX_SAID] + ' ...'}") from error

@@ -31,7 +31,7 @@ log = logging.getLogger(__name__)
 RUL_COLUMNS = 3
 _FLOATS = "tensor(float)"
 # onnxruntime repeats shapes and names of what it was given.
-_MOST_SAID = 400
+_MAX_SAID = 400
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,4 +237,4 @@ def _session(content: bytes, origin: str) -> onnxruntime.InferenceSession:
 
 def _one_line(error: Exception) -> str:
     text = " ".join(str(error).split())
-    return text if len(text) <= _MOST_SAID else f"{text[:_MOST_SAID]}..."
+    return text if len(text) <= _MAX_SAID else f"{text[:_MAX_SAID]}..."

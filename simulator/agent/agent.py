@@ -17,14 +17,14 @@ from simulator.agent.launch import Launch
 from simulator.errors import SimulatorError
 from simulator.specs import ModuleSpec
 
-logger = logging.getLogger(__name__)
+log = logging.getLogger(__name__)
 
 # As edgeAgent: a module that has been up for ten minutes is well again; the pause before a restart doubles from ten
 # seconds to five minutes; after 20 restarts the agent gives up.
 WELL_AFTER = 600.0
 BACKOFF = 10.0
 LONGEST_BACKOFF = 300.0
-MOST_RESTARTS = 20
+MAX_RESTARTS = 20
 # The exit code of a program that cannot be started, as shells have it.
 NOT_STARTED = 127
 # Docker's time between SIGTERM and SIGKILL.
@@ -103,8 +103,7 @@ class Module:
     def kill(self, number: int = signal.SIGKILL) -> None:
         """Send a signal to the process; the restart policy does the rest."""
         if self._process is None or self._process.returncode is not None:
-            message = f"module {self.spec.name} is {self.status.state}; there is no process to signal"
-            raise SimulatorError(message)
+            raise SimulatorError(f"module {self.spec.name} is {self.status.state}; there is no process to signal")
         self._signal(self._process, number)
 
     async def until(self, condition: Callable[[Status], bool]) -> Status:
@@ -145,22 +144,23 @@ class Module:
         self._launch = launch
         if launch.clear:
             await _run(launch.clear)
-        with self.log.open("ab") as log:
+        with self.log.open("ab") as output:
             try:
                 self._process = await asyncio.create_subprocess_exec(
                     *launch.command,
                     env=launch.environment,
                     stdin=asyncio.subprocess.DEVNULL,
-                    stdout=log,
-                    stderr=log,
+                    stdout=output,
+                    stderr=output,
                     start_new_session=True,
                 )
             except OSError as error:
-                message = f"module {self.spec.name}: {launch.command[0]!r} cannot be started: {error}"
-                raise SimulatorError(message) from error
+                raise SimulatorError(
+                    f"module {self.spec.name}: {launch.command[0]!r} cannot be started: {error}"
+                ) from error
         self.status.pid = self._process.pid
         self.status.started = time.time()
-        logger.info("module %s runs as process %d", self.spec.name, self._process.pid)
+        log.info("module %s runs as process %d", self.spec.name, self._process.pid)
         await self._set("running")
 
     async def _keep_up(self) -> None:
@@ -170,24 +170,24 @@ class Module:
             self.status.pid = None
             self.status.exit_code = code
             if not self._restarts_after(code):
-                logger.warning("module %s ended with %d, and stays so", self.spec.name, code)
+                log.warning("module %s ended with %d, and stays so", self.spec.name, code)
                 await self._set("failed" if code else "stopped")
                 return
             if time.time() - self.status.started >= WELL_AFTER:
                 self.status.restarts = 0
-            if self.status.restarts >= MOST_RESTARTS:
-                logger.error("module %s has been restarted %d times; no more", self.spec.name, MOST_RESTARTS)
+            if self.status.restarts >= MAX_RESTARTS:
+                log.error("module %s has been restarted %d times; no more", self.spec.name, MAX_RESTARTS)
                 await self._set("failed")
                 return
             await self._set("backoff")
             pause = min(self._backoff * 2**self.status.restarts, LONGEST_BACKOFF)
-            logger.warning("module %s ended with %d; started again in %g s", self.spec.name, code, pause)
+            log.warning("module %s ended with %d; started again in %g s", self.spec.name, code, pause)
             await asyncio.sleep(pause)
             self.status.restarts += 1
             try:
                 await self._spawn(self._prepare())
             except SimulatorError as error:
-                logger.error("%s", error)
+                log.error("%s", error)
 
     def _restarts_after(self, code: int) -> bool:
         match self.spec.restart_policy:
@@ -226,7 +226,7 @@ class Module:
             try:
                 await asyncio.wait_for(process.wait(), self.stop_within)
             except TimeoutError:
-                logger.warning("module %s ignores SIGTERM; it gets SIGKILL", self.spec.name)
+                log.warning("module %s ignores SIGTERM; it gets SIGKILL", self.spec.name)
                 with contextlib.suppress(ProcessLookupError):
                     self._signal(process, signal.SIGKILL)
                 await process.wait()
@@ -250,7 +250,7 @@ async def _run(command: list[str]) -> None:
     )
     _, error = await process.communicate()
     if process.returncode:
-        logger.debug("%s: %s", " ".join(command), error.decode(errors="replace").strip())
+        log.debug("%s: %s", " ".join(command), error.decode(errors="replace").strip())
 
 
 class Agent:
@@ -265,8 +265,7 @@ class Agent:
 
     def __getitem__(self, name: str) -> Module:
         if name not in self.modules:
-            message = f"there is no module {name!r}; the manifest has {', '.join(self.modules) or 'none'}"
-            raise SimulatorError(message)
+            raise SimulatorError(f"there is no module {name!r}; the manifest has {', '.join(self.modules) or 'none'}")
         return self.modules[name]
 
     async def start(self) -> None:

@@ -29,8 +29,9 @@ def find_program(name: str = "") -> str:
     for each in (name,) if name else PROGRAMS:
         if path := shutil.which(each):
             return path
-    message = f"{name or ' or '.join(PROGRAMS)} is not installed; install it, or run the modules as processes"
-    raise SimulatorError(message)
+    raise SimulatorError(
+        f"{name or ' or '.join(PROGRAMS)} is not installed; install it, or run the modules as processes"
+    )
 
 
 @dataclass(frozen=True)

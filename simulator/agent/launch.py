@@ -106,14 +106,12 @@ def binds(spec: ModuleSpec, made_with: int | None = None) -> list[Bind]:
         host, _, rest = bind.partition(":")
         container, _, options = rest.partition(":")
         if not host or not container.startswith("/"):
-            message = f"module {spec.name}: the bind {bind!r} is not host:container or host:container:ro"
-            raise ManifestError(message)
+            raise ManifestError(f"module {spec.name}: the bind {bind!r} is not host:container or host:container:ro")
         folder = Path(host).absolute()
         read_only = "ro" in options.split(",")
         if not folder.exists():
             if read_only:
-                message = f"module {spec.name}: {folder} of the bind {bind!r} does not exist"
-                raise ManifestError(message)
+                raise ManifestError(f"module {spec.name}: {folder} of the bind {bind!r} does not exist")
             folder.mkdir(parents=True)
             if made_with is not None:
                 folder.chmod(made_with)
@@ -124,11 +122,10 @@ def binds(spec: ModuleSpec, made_with: int | None = None) -> list[Bind]:
 def _command(spec: ModuleSpec) -> list[str]:
     parts = words(spec, "Entrypoint") + words(spec, "Cmd")
     if not parts:
-        message = (
+        raise ManifestError(
             f"module {spec.name} has no command: its image is not run here, so its createOptions need "
             f'Entrypoint or Cmd, such as "Cmd": ["python3", "-m", "modules.{spec.name}"]'
         )
-        raise ManifestError(message)
     return parts
 
 

@@ -20,14 +20,11 @@ def read_json(path: Path) -> dict[str, Any]:
     try:
         content = json.loads(path.read_text(encoding="utf-8-sig"))
     except OSError as error:
-        message = f"cannot read {path}: {error.strerror}"
-        raise ManifestError(message) from error
+        raise ManifestError(f"cannot read {path}: {error.strerror}") from error
     except ValueError as error:
-        message = f"{path} is not JSON: {error}"
-        raise ManifestError(message) from error
+        raise ManifestError(f"{path} is not JSON: {error}") from error
     if not isinstance(content, dict):
-        message = f"{path} holds {type(content).__name__}, not an object"
-        raise ManifestError(message)
+        raise ManifestError(f"{path} holds {type(content).__name__}, not an object")
     return content
 
 
@@ -49,11 +46,9 @@ def desired(content: dict[str, Any], module: str) -> dict[str, Any]:
     try:
         properties = content["modulesContent"][module]["properties.desired"]
     except (KeyError, TypeError) as error:
-        message = f"the manifest lacks modulesContent/{module}/properties.desired ({error})"
-        raise ManifestError(message) from error
+        raise ManifestError(f"the manifest lacks modulesContent/{module}/properties.desired ({error})") from error
     if not isinstance(properties, dict):
-        message = f"modulesContent/{module}/properties.desired is {properties!r}, not an object"
-        raise ManifestError(message)
+        raise ManifestError(f"modulesContent/{module}/properties.desired is {properties!r}, not an object")
     return properties
 
 
@@ -126,11 +121,13 @@ def check_sizes(content: dict[str, Any]) -> None:
         properties = desired(content, name)
         for where, value in _texts(properties, name):
             if (size := len(value.encode())) > LARGEST_VALUE:
-                message = f"{where} has {size:,} bytes; IoT Hub takes {LARGEST_VALUE:,} in a twin's value: shorten it"
-                raise ManifestError(message)
+                raise ManifestError(
+                    f"{where} has {size:,} bytes; IoT Hub takes {LARGEST_VALUE:,} in a twin's value: shorten it"
+                )
         if (size := len(json.dumps(properties, separators=(",", ":")))) > LARGEST_TWIN:
-            message = f"the twin of {name} has {size:,} bytes; IoT Hub takes {LARGEST_TWIN:,}: take something out"
-            raise ManifestError(message)
+            raise ManifestError(
+                f"the twin of {name} has {size:,} bytes; IoT Hub takes {LARGEST_TWIN:,}: take something out"
+            )
 
 
 def _texts(value: Any, where: str) -> Iterator[tuple[str, str]]:  # noqa: ANN401 - any JSON value
@@ -149,8 +146,9 @@ def without(content: dict[str, Any], name: str) -> list[str]:
     """
     modules = desired(content, "$edgeAgent").get("modules", {})
     if modules.pop(name, None) is None:
-        message = f"there is no module {name!r} to leave out; the manifest has {', '.join(modules) or 'none'}"
-        raise ManifestError(message)
+        raise ManifestError(
+            f"there is no module {name!r} to leave out; the manifest has {', '.join(modules) or 'none'}"
+        )
     content["modulesContent"].pop(name, None)
     routes = desired(content, "$edgeHub").get("routes", {})
     # In a route's source or its sink; names are told apart in any case.

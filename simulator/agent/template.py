@@ -34,13 +34,11 @@ def environment_file(path: Path) -> dict[str, str]:
     try:
         text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
-        message = f"{path} cannot be read as text in UTF-8: {error}"
-        raise ManifestError(message) from error
+        raise ManifestError(f"{path} cannot be read as text in UTF-8: {error}") from error
     for line in parse_stream(io.StringIO(text)):
         # python-dotenv itself passes over them.
         if line.error or (line.key and line.value is None):
-            message = f"{path} line {line.original.line}: {line.original.string.strip()!r} is not NAME=VALUE"
-            raise ManifestError(message)
+            raise ManifestError(f"{path} line {line.original.line}: {line.original.string.strip()!r} is not NAME=VALUE")
     return {name: value or "" for name, value in dotenv_values(stream=io.StringIO(text)).items()}
 
 
@@ -62,8 +60,7 @@ class Template:
         settings: Path | None = None,
     ) -> None:
         if architecture not in ARCHITECTURES:
-            message = f"architecture {architecture!r} is not known; use one of {', '.join(ARCHITECTURES)}"
-            raise ManifestError(message)
+            raise ManifestError(f"architecture {architecture!r} is not known; use one of {', '.join(ARCHITECTURES)}")
         self.path = path
         self.architecture = architecture
         self.settings = settings or path.parent / ".env"
@@ -105,11 +102,10 @@ class Template:
             platform = f"{self.architecture}.debug" if platform == "debug" else platform
             return self._image(image["folder"] or f"modules/{image['module']}", platform)
         if name not in self.values:
-            message = (
+            raise ManifestError(
                 f"{self.path}: the variable {name} of {where} has no value; "
                 f"set it in the environment or in {self.settings}"
             )
-            raise ManifestError(message)
         return self.values[name]
 
     def _image(self, folder: str, platform: str) -> str:
@@ -120,11 +116,11 @@ class Template:
             version = description["image"]["tag"]["version"]
             platforms = description["image"]["tag"]["platforms"]
         except (KeyError, TypeError) as error:
-            message = f"{path} lacks {error} (image.repository, image.tag.version, image.tag.platforms)"
-            raise ManifestError(message) from error
+            raise ManifestError(
+                f"{path} lacks {error} (image.repository, image.tag.version, image.tag.platforms)"
+            ) from error
         if platform not in platforms:
-            message = f"{path} has no platform {platform!r}; it has {', '.join(platforms)}"
-            raise ManifestError(message)
+            raise ManifestError(f"{path} has no platform {platform!r}; it has {', '.join(platforms)}")
         named = f"{self._text(f'{repository}', f' of {path}').lower()}:{self._text(f'{version}', f' of {path}')}"
         return f"{named}-{platform}"
 
@@ -134,11 +130,10 @@ def in_pieces(module: str, options: dict[str, Any] | str) -> dict[str, str]:
     text = options if isinstance(options, str) else json.dumps(options, separators=(",", ":"))
     pieces = [text[start : start + PIECE] for start in range(0, len(text), PIECE)] or [""]
     if len(pieces) > PIECES:
-        message = (
+        raise ManifestError(
             f"createOptions of {module} are {len(text)} characters, more than the {PIECE * PIECES} "
             "that edgeAgent reads; shorten them"
         )
-        raise ManifestError(message)
     return {f"createOptions{index:02d}" if index else "createOptions": piece for index, piece in enumerate(pieces)}
 
 

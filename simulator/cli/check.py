@@ -66,8 +66,7 @@ def _message(sender: str, body: str, pairs: list[str]) -> Message:
     for pair in pairs:
         name, equals, value = pair.partition("=")
         if not equals or not name:
-            message = f"--property {pair!r} is not NAME=VALUE"
-            raise SimulatorError(message)
+            raise SimulatorError(f"--property {pair!r} is not NAME=VALUE")
         properties[name] = value
     if _is_json(content):
         properties = {"$.ct": "application/json", "$.ce": "utf-8"} | properties

@@ -110,8 +110,7 @@ async def run(options: argparse.Namespace) -> int:
 
 def _owner() -> str:
     if not os.environ.get(OWNER):
-        message = f"{OWNER} has no value; set it to the hub owner's connection string"
-        raise SimulatorError(message)
+        raise SimulatorError(f"{OWNER} has no value; set it to the hub owner's connection string")
     return os.environ[OWNER]
 
 

@@ -145,8 +145,7 @@ def _logs(options: argparse.Namespace) -> int:
     path = options.home / "logs" / f"{options.name}.log"
     if not path.exists():
         known = ", ".join(sorted(log.stem for log in path.parent.glob("*.log"))) or "none"
-        message = f"there is no log of {options.name} in {options.home}; there are {known}"
-        raise SimulatorError(message)
+        raise SimulatorError(f"there is no log of {options.name} in {options.home}; there are {known}")
     lines = path.read_text(encoding="utf-8", errors="replace").splitlines(keepends=True)
     sys.stdout.write("".join(lines if options.tail is None else lines[-options.tail :]))
     sys.stdout.flush()

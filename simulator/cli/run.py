@@ -18,7 +18,7 @@ from simulator.agent.containers import find_program
 from simulator.cli.home import add_home
 from simulator.runtime import Runtime
 
-logger = logging.getLogger(__name__)
+log = logging.getLogger(__name__)
 
 LOG_FORMAT = "%(asctime)s %(levelname).4s %(message)s"
 # A day.
@@ -64,7 +64,7 @@ async def run(options: argparse.Namespace) -> int:
         loop.add_signal_handler(each, ended.set)
     content = template.load(options.manifest, architecture())
     for warning in manifest.warnings(content):
-        logger.warning("%s", warning)
+        log.warning("%s", warning)
     async with Runtime(
         content,
         options.home,

@@ -41,8 +41,7 @@ def show(options: argparse.Namespace) -> int:
     """Print messages, a line each."""
     path = options.home / upstream.FILE
     if not path.exists():
-        message = f"there is no {path}; has a runtime run in {options.home}?"
-        raise SimulatorError(message)
+        raise SimulatorError(f"there is no {path}; has a runtime run in {options.home}?")
     line = _as_json if options.json else _as_text
     last = 0
     try:
@@ -54,8 +53,7 @@ def show(options: argparse.Namespace) -> int:
     except KeyboardInterrupt:
         return 0
     except sqlite3.Error as error:
-        message = f"{path} cannot be read: {error}"
-        raise SimulatorError(message) from error
+        raise SimulatorError(f"{path} cannot be read: {error}") from error
 
 
 def _print_after(path: Path, last: int, options: argparse.Namespace, line: Callable[[Received], str]) -> int:

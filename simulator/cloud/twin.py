@@ -71,11 +71,9 @@ def parse_patch(body: bytes) -> dict[str, Any]:
     try:
         patch = json.loads(body)
     except (ValueError, RecursionError) as error:
-        message = f"the patch is not JSON: {error}"
-        raise TwinError(message) from error
+        raise TwinError(f"the patch is not JSON: {error}") from error
     if not isinstance(patch, dict):
-        message = f"the patch is {type(patch).__name__}, not an object"
-        raise TwinError(message)
+        raise TwinError(f"the patch is {type(patch).__name__}, not an object")
     return patch
 
 
@@ -90,8 +88,7 @@ def merged(base: Mapping[str, Any], patch: Mapping[str, Any]) -> dict[str, Any]:
     result = _merge(base, patch)
     size = len(json.dumps(result, separators=(",", ":"), ensure_ascii=False).encode())
     if size > LARGEST_SECTION:
-        message = f"the properties would be {size} bytes; a twin holds {LARGEST_SECTION}"
-        raise TwinError(message)
+        raise TwinError(f"the properties would be {size} bytes; a twin holds {LARGEST_SECTION}")
     return result
 
 
@@ -128,22 +125,18 @@ def check_reported(patch: Mapping[str, Any]) -> None:
     """
     size = len(json.dumps(patch, separators=(",", ":"), ensure_ascii=False).encode())
     if size > LARGEST_SECTION:
-        message = f"the patch has {size} bytes; edgeHub takes {LARGEST_SECTION}"
-        raise TwinError(message)
+        raise TwinError(f"the patch has {size} bytes; edgeHub takes {LARGEST_SECTION}")
     for name, value in patch.items():
         _check_reported(name, value, in_list=False)
 
 
 def _check_reported(name: str, value: object, *, in_list: bool) -> None:
     if "#" in name or len(name.encode()) > LONGEST_NAME:
-        message = f"the property name {name[:40]!r} holds a # or has more than {LONGEST_NAME} bytes"
-        raise TwinError(message)
+        raise TwinError(f"the property name {name[:40]!r} holds a # or has more than {LONGEST_NAME} bytes")
     if type(value) is int and not SMALLEST_WHOLE <= value <= -SMALLEST_WHOLE - 1:
-        message = f"the value of {name!r} is {value}; whole numbers go from -2^52 to 2^52 - 1"
-        raise TwinError(message)
+        raise TwinError(f"the value of {name!r} is {value}; whole numbers go from -2^52 to 2^52 - 1")
     if value is None and in_list:
-        message = f"a list in {name!r} holds a null"
-        raise TwinError(message)
+        raise TwinError(f"a list in {name!r} holds a null")
     if isinstance(value, dict):
         for inner, item in value.items():
             _check_reported(inner, item, in_list=in_list)
@@ -154,14 +147,11 @@ def _check_reported(name: str, value: object, *, in_list: bool) -> None:
 
 def _check(name: str, value: object, depth: int) -> None:
     if not name or any(character in ". " or character < " " for character in name) or "$" in name:
-        message = f"the property name {name[:40]!r} is empty or holds a dot, a blank, a control character or $"
-        raise TwinError(message)
+        raise TwinError(f"the property name {name[:40]!r} is empty or holds a dot, a blank, a control character or $")
     if depth > DEEPEST:
-        message = f"the property {name!r} is nested more than {DEEPEST} deep"
-        raise TwinError(message)
+        raise TwinError(f"the property {name!r} is nested more than {DEEPEST} deep")
     if isinstance(value, str) and len(value.encode()) > LARGEST_VALUE:
-        message = f"the value of {name!r} is {len(value.encode())} bytes; a twin's value holds {LARGEST_VALUE}"
-        raise TwinError(message)
+        raise TwinError(f"the value of {name!r} is {len(value.encode())} bytes; a twin's value holds {LARGEST_VALUE}")
     if isinstance(value, dict):
         for inner, item in value.items():
             _check(inner, item, depth + 1)

@@ -42,8 +42,7 @@ def write_subset(
         seed: Another one gives other engines.
     """
     if subset not in SUBSETS:
-        message = f"subset {subset!r} is not known; the subsets are {', '.join(SUBSETS)}"
-        raise SimulatorError(message)
+        raise SimulatorError(f"subset {subset!r} is not known; the subsets are {', '.join(SUBSETS)}")
     folder.mkdir(parents=True, exist_ok=True)
     train_file, test_file, rul_file = (folder / f"{kind}_{subset}.txt" for kind in ("train", "test", "RUL"))
     train = SUBSETS[subset].train if train is None else train

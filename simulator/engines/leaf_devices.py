@@ -19,10 +19,10 @@ from simulator.engines.wear import engines
 from simulator.errors import SimulatorError
 from simulator.identity import new_key
 
-logger = logging.getLogger(__name__)
+log = logging.getLogger(__name__)
 
 # TLS handshakes at once: more only make each other time out.
-MOST_CONNECTING = 20
+MAX_CONNECTING = 20
 # Before a message that could not be sent is sent again.
 PAUSE = 1.0
 
@@ -74,8 +74,7 @@ def recorded(path: Path, model: Path | None, count: int) -> dict[str, Telemetry]
     if not is_table(path):
         recording = read_cmapss(path, PREFIX)
     elif model is None:
-        message = f"{path} is a table; give --model, the model whose fields it has"
-        raise SimulatorError(message)
+        raise SimulatorError(f"{path} is a table; give --model, the model whose fields it has")
     else:
         recording = read_table(path, read_signature(model), names(1)[0])
     found = _enough(list(enumerate(recording.machines)), count, str(path))
@@ -96,8 +95,7 @@ def simulated(subset: str, count: int, seed: int) -> dict[str, Telemetry]:
 
 def _enough(found: list[Any], count: int, where: str) -> list[Any]:
     if len(found) < count:
-        message = f"{where} has {len(found)}, not the {count} that are needed; ask for fewer devices"
-        raise SimulatorError(message)
+        raise SimulatorError(f"{where} has {len(found)}, not the {count} that are needed; ask for fewer devices")
     return found[:count]
 
 
@@ -114,11 +112,10 @@ def listed(path: Path, count: int | None) -> list[str]:
         missing = [name for name in _NEEDED if not _fields(line).get(name)]
         if missing:
             # Not the line itself: it may hold a key.
-            message = (
+            raise SimulatorError(
                 f"{path}, line {number}: no {' and no '.join(missing)}; "
                 "a device's connection string is HostName=..;DeviceId=..;SharedAccessKey=.."
             )
-            raise SimulatorError(message)
         found.append(line)
     return found if count is None else _enough(found, count, str(path))
 
@@ -132,13 +129,15 @@ def registered(owner: str, device_ids: Iterable[str]) -> list[str]:
         hub = importlib.import_module("azure.iot.hub")
         exceptions = importlib.import_module("msrest.exceptions")
     except ImportError as error:
-        message = f"devices are registered with azure-iot-hub ({error}): pip install azure-iot-hub six"
-        raise SimulatorError(message) from error
+        raise SimulatorError(
+            f"devices are registered with azure-iot-hub ({error}): pip install azure-iot-hub six"
+        ) from error
     try:
         registry = hub.IoTHubRegistryManager.from_connection_string(owner)
     except (ValueError, KeyError) as error:
-        message = "the hub owner's connection string is HostName=..;SharedAccessKeyName=..;SharedAccessKey=.."
-        raise SimulatorError(message) from error
+        raise SimulatorError(
+            "the hub owner's connection string is HostName=..;SharedAccessKeyName=..;SharedAccessKey=.."
+        ) from error
     host = _fields(owner)["HostName"]
     strings = []
     for name in device_ids:
@@ -150,8 +149,7 @@ def registered(owner: str, device_ids: Iterable[str]) -> list[str]:
                     raise
                 device = registry.create_device_with_sas(name, new_key(), new_key(), "enabled")
         except exceptions.ClientException as error:
-            message = f"device {name} cannot be registered in {host}: {error}"
-            raise SimulatorError(message) from error
+            raise SimulatorError(f"device {name} cannot be registered in {host}: {error}") from error
         key = device.authentication.symmetric_key.primary_key
         strings.append(f"HostName={host};DeviceId={name};SharedAccessKey={key}")
     return strings
@@ -178,7 +176,7 @@ class Fleet:
         self._rate = rate
         self._cycles = cycles
         self._options = {"server_verification_cert": trust_bundle.read_text()} if trust_bundle else {}
-        self._connecting = asyncio.Semaphore(MOST_CONNECTING)
+        self._connecting = asyncio.Semaphore(MAX_CONNECTING)
 
     async def run(self) -> None:
         """Send everything; whatever ends this, the connections are closed in good order.
@@ -207,8 +205,9 @@ class Fleet:
                     await client.connect()
             except (exceptions.ClientError, ValueError, OSError) as error:
                 # An SSLError, which a damaged certificate causes, is an OSError; the SDK's own say why in their cause.
-                message = f"{plan.name} cannot connect to {plan.host}: {error.__cause__ or error}"
-                raise SimulatorError(message) from error
+                raise SimulatorError(
+                    f"{plan.name} cannot connect to {plan.host}: {error.__cause__ or error}"
+                ) from error
             loop = asyncio.get_running_loop()
             start = loop.time()
             for number, telemetry in enumerate(islice(plan.telemetry, self._cycles), start=1):
@@ -226,7 +225,7 @@ class Fleet:
             try:
                 await client.send_message(message)
             except exceptions.ClientError as error:
-                logger.warning("%s: %s; sending again", message_id, error)
+                log.warning("%s: %s; sending again", message_id, error)
                 await asyncio.sleep(PAUSE)
             else:
                 return
@@ -237,6 +236,5 @@ def _sdk() -> tuple[Any, Any, Any]:
         device = importlib.import_module("azure.iot.device")
         aio = importlib.import_module("azure.iot.device.aio")
     except ImportError as error:
-        message = f"devices need Azure's SDK ({error}): pip install azure-iot-device"
-        raise SimulatorError(message) from error
+        raise SimulatorError(f"devices need Azure's SDK ({error}): pip install azure-iot-device") from error
     return aio.IoTHubDeviceClient, device.Message, device.exceptions

@@ -151,8 +151,7 @@ def engines(subset: str, count: int, seed: int, *, truncated: bool = False) -> I
         truncated: stop each record some cycles before failure, as test files do.
     """
     if subset not in SUBSETS:
-        message = f"subset {subset!r} is not known; the subsets are {', '.join(SUBSETS)}"
-        raise SimulatorError(message)
+        raise SimulatorError(f"subset {subset!r} is not known; the subsets are {', '.join(SUBSETS)}")
     kind = SUBSETS[subset]
     for unit in range(1, count + 1):
         rng = np.random.default_rng([seed, int(subset[2:]), int(truncated), unit])

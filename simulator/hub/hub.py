@@ -18,10 +18,10 @@ from simulator.cloud.upstream import Upstream
 from simulator.database import Database, Done
 from simulator.errors import DroppedError, ProtocolError, SimulatorError
 from simulator.hub import queue, subscriptions
+from simulator.hub.client import EDGE_HUB, Client, Terms
 from simulator.hub.disturbance import Disturbance
 from simulator.hub.methods import MethodResult, Methods
 from simulator.hub.queue import EndpointQueue, Item
-from simulator.hub.session import EDGE_HUB, Session, Terms
 from simulator.hub.uplink import Uplink
 from simulator.identity import Identity, TokenError, check_key, check_token, is_name, new_key
 from simulator.message import Message, from_topic, raw_property, twin_change
@@ -30,17 +30,17 @@ from simulator.mqtt.connection import Connection
 from simulator.mqtt.packets import Connect, Publish, Subscribe, Unsubscribe, Will
 from simulator.routing.routes import UPSTREAM, Delivery, Router
 
-logger = logging.getLogger(__name__)
+log = logging.getLogger(__name__)
 
 TWIN_GET = "$iothub/twin/GET/"
 TWIN_REPORT = "$iothub/twin/PATCH/properties/reported/"
 METHOD_ANSWER = "$iothub/methods/res/"
 # Far more than one edge device serves; keeps a loop that registers clients from eating the memory.
-MOST_CLIENTS = 10_000
+MAX_CLIENTS = 10_000
 # How often messages are looked for that have outlived their time and that nobody comes for.
 SWEEP = 60.0
 # SQLite's own limit: no limit.
-MOST_PAGES = 0xFFFFFFFE
+MAX_PAGES = 0xFFFFFFFE
 
 SCHEMA = (
     queue.SCHEMA
@@ -94,7 +94,7 @@ class Hub:
         self.malformed = 0
         self._store = Database(home / "hub.sqlite3", SCHEMA)
         self._terms = terms
-        self._outboxes: dict[str, Session] = {}
+        self._clients: dict[str, Client] = {}
         self._link = Uplink(upstream, self.disturbance.now)
         self._upstream_queue: EndpointQueue | None = None
         self._methods = Methods()
@@ -145,8 +145,8 @@ class Hub:
         for connection in list(self.connections):
             connection.abort()
         await self._link.stop()
-        for outbox in self._outboxes.values():
-            outbox.detach()
+        for peer in self._clients.values():
+            peer.detach()
         await (self._store.drop() if abrupt else self._store.close())
         if self._tasks:
             await asyncio.wait(self._tasks)
@@ -154,8 +154,7 @@ class Hub:
     async def start(self) -> None:
         """Start again after `stop`, from what the disk holds."""
         if self._context is None:
-            message = "the hub has not listened yet; it has no address to start on"
-            raise SimulatorError(message)
+            raise SimulatorError("the hub has not listened yet; it has no address to start on")
         if not self.running:
             await self.open()
             await self.listen(self._address, self._context)
@@ -170,12 +169,12 @@ class Hub:
         )
         lengths = {endpoint: count for endpoint, count, _ in waiting}
         self._last_seq = max((last for _, _, last in waiting), default=0)
-        self._outboxes.clear()
+        self._clients.clear()
         for device, module, key, generation in clients:
-            self._add_outbox(Identity(device, module, key, generation), lengths)
+            self._add_client(Identity(device, module, key, generation), lengths)
         for client, filters in sessions:
-            self._outboxes[client].subscriptions = json.loads(filters)
-            self._outboxes[client].session = True
+            self._clients[client].subscriptions = json.loads(filters)
+            self._clients[client].session = True
         self._upstream_queue = EndpointQueue(self._store, UPSTREAM, lengths.get(UPSTREAM, 0), self._link.ready)
         for route in self.router.routes:
             # Messages for a module that is not deployed yet wait for it.
@@ -190,25 +189,25 @@ class Hub:
         def limit(db: sqlite3.Connection) -> None:
             size = db.execute("PRAGMA page_size").fetchone()[0]
             pages = db.execute("PRAGMA page_count").fetchone()[0]
-            db.execute(f"PRAGMA max_page_count = {MOST_PAGES if room is None else pages + room // size}")
+            db.execute(f"PRAGMA max_page_count = {MAX_PAGES if room is None else pages + room // size}")
 
         await self._store.run(limit)
 
     def _sweep(self) -> None:
         now = self.disturbance.now()
-        for outbox in self._outboxes.values():
-            outbox.queue.sweep(now)
+        for peer in self._clients.values():
+            peer.queue.sweep(now)
         if self._upstream_queue is not None:
             self._upstream_queue.sweep(now)
         self._sweeping = asyncio.get_running_loop().call_later(SWEEP, self._sweep)
 
     # Identities
 
-    def _add_outbox(self, identity: Identity, lengths: dict[str, int]) -> None:
-        outbox = Session(identity, self.disturbance, self._terms)
+    def _add_client(self, identity: Identity, lengths: dict[str, int]) -> None:
+        peer = Client(identity, self.disturbance, self._terms)
         name = identity.client_id
-        outbox.queue = EndpointQueue(self._store, name, lengths.get(name, 0), outbox.pump)
-        self._outboxes[name] = outbox
+        peer.queue = EndpointQueue(self._store, name, lengths.get(name, 0), peer.pump)
+        self._clients[name] = peer
 
     def register(self, device: str, module: str | None = None, key: str | None = None) -> Identity:
         """Make an identity, or return the one that is there (with the key given, if one is).
@@ -219,20 +218,19 @@ class Hub:
             key: Signs its tokens; None: the one that it has, or a new one.
         """
         if not device or not is_name(device + (module or "")):
-            message = f"{device!r} {module!r} is no identity: names are text without / + # and are not empty"
-            raise SimulatorError(message)
-        known = self._outboxes.get(f"{device}/{module}" if module else device)
+            raise SimulatorError(
+                f"{device!r} {module!r} is no identity: names are text without / + # and are not empty"
+            )
+        known = self._clients.get(f"{device}/{module}" if module else device)
         if known is not None and key in {None, known.identity.key}:
             return known.identity
         if not self._store.is_open:
-            message = f"the hub is stopped; start it before {module or device} is registered"
-            raise SimulatorError(message)
-        if len(self._outboxes) >= MOST_CLIENTS:
-            message = f"{MOST_CLIENTS} identities are registered; that is as many as the hub keeps"
-            raise SimulatorError(message)
+            raise SimulatorError(f"the hub is stopped; start it before {module or device} is registered")
+        if len(self._clients) >= MAX_CLIENTS:
+            raise SimulatorError(f"{MAX_CLIENTS} identities are registered; that is as many as the hub keeps")
         identity = Identity(device, module, new_key() if key is None else check_key(key), secrets.token_hex(8))
         if known is None:
-            self._add_outbox(identity, {})
+            self._add_client(identity, {})
         else:
             known.identity = identity
         self._store.write(
@@ -241,18 +239,17 @@ class Hub:
         )
         return identity
 
-    def outbox(self, name: str) -> Session:
+    def client(self, name: str) -> Client:
         """A client by its client id, or a module of this device by its name."""
-        found = self._outboxes.get(name) or self._outboxes.get(f"{self.device}/{name}")
+        found = self._clients.get(name) or self._clients.get(f"{self.device}/{name}")
         if found is None:
-            known = ", ".join(self._outboxes) or "none"
-            message = f"there is no client {name!r}; known are {known}"
-            raise SimulatorError(message)
+            known = ", ".join(self._clients) or "none"
+            raise SimulatorError(f"there is no client {name!r}; known are {known}")
         return found
 
-    def clients(self) -> list[Session]:
+    def clients(self) -> list[Client]:
         """All clients that are registered."""
-        return list(self._outboxes.values())
+        return list(self._clients.values())
 
     @property
     def upstream_pending(self) -> int:
@@ -262,7 +259,7 @@ class Hub:
     @property
     def expired(self) -> int:
         """How many messages have outlived their time to live since the hub started."""
-        queues = [outbox.queue for outbox in self._outboxes.values()]
+        queues = [peer.queue for peer in self._clients.values()]
         return sum(each.expired for each in queues) + (self._upstream_queue.expired if self._upstream_queue else 0)
 
     # Connections
@@ -273,21 +270,17 @@ class Hub:
         Raises:
             TokenError: the client is not let in; the message says why.
         """
-        outbox = self._outboxes.get(packet.client_id)
-        if outbox is None:
-            text = "no such identity is registered"
-            raise TokenError(text)
-        identity = outbox.identity
+        peer = self._clients.get(packet.client_id)
+        if peer is None:
+            raise TokenError("no such identity is registered")
+        identity = peer.identity
         user = unquote(packet.user_name or "").lower()
         if not user.startswith(f"{self.name}/{identity.client_id}/".lower()):
-            text = f"the user name {packet.user_name!r} is for another hub or client"
-            raise TokenError(text)
+            raise TokenError(f"the user name {packet.user_name!r} is for another hub or client")
         if "api-version=" not in user:
-            text = f"the user name {packet.user_name!r} has no api-version"
-            raise TokenError(text)
+            raise TokenError(f"the user name {packet.user_name!r} has no api-version")
         if self.disturbance.refuses(identity.module or identity.device):
-            text = "the fault `refuse` is on"
-            raise TokenError(text)
+            raise TokenError("the fault `refuse` is on")
         return identity, self.check((packet.password or b"").decode("utf-8", "replace"), identity)
 
     def check(self, text: str, identity: Identity) -> float:
@@ -302,34 +295,34 @@ class Hub:
 
     def attach(self, connection: Connection, identity: Identity, *, clean: bool) -> bool:
         """A client has been let in; return whether it has a session to come back to."""
-        outbox = self._outboxes[identity.client_id]
-        former = outbox.connection
-        outbox.connection = connection
+        peer = self._clients[identity.client_id]
+        former = peer.connection
+        peer.connection = connection
         if former is not None:
             former.drop("the same client has connected anew")
-        present = outbox.session and not clean
+        present = peer.session and not clean
         if not present:
-            outbox.subscriptions = {}
-        outbox.session = not clean
-        self._keep_session(outbox, outbox.subscriptions)
+            peer.subscriptions = {}
+        peer.session = not clean
+        self._keep_session(peer, peer.subscriptions)
         self._notify()
         return present
 
     def detached(self, connection: Connection) -> None:
         """A connection is of no more use to its client."""
         if connection.identity is not None:
-            outbox = self._outboxes[connection.identity.client_id]
-            if outbox.connection is connection:
-                outbox.detach()
+            peer = self._clients[connection.identity.client_id]
+            if peer.connection is connection:
+                peer.detach()
         self._notify()
 
     def resume(self, identity: Identity) -> None:
         """A client can be sent what waits for it."""
-        self._outboxes[identity.client_id].resume()
+        self._clients[identity.client_id].resume()
 
     def acknowledged(self, identity: Identity, packet_id: int) -> None:
         """A client has sent PUBACK."""
-        self._outboxes[identity.client_id].acknowledged(packet_id)
+        self._clients[identity.client_id].acknowledged(packet_id)
 
     def acknowledge_after(self, identity: Identity) -> float | None:
         """For how many seconds a client waits for its PUBACK once its message is stored; None is for ever."""
@@ -338,24 +331,24 @@ class Hub:
 
     def forget(self, name: str) -> None:
         """Drop a client's session and its connection: it has to subscribe again."""
-        outbox = self.outbox(name)
-        outbox.subscriptions = {}
-        outbox.session = False
-        self._keep_session(outbox, outbox.subscriptions)
-        if outbox.connection is not None:
-            outbox.connection.drop("its session is forgotten")
+        peer = self.client(name)
+        peer.subscriptions = {}
+        peer.session = False
+        self._keep_session(peer, peer.subscriptions)
+        if peer.connection is not None:
+            peer.connection.drop("its session is forgotten")
 
     async def connected(self, name: str) -> None:
         """Wait until a client is connected."""
-        await self._when(lambda: self.outbox(name).connection is not None)
+        await self._when(lambda: self.client(name).connection is not None)
 
     async def disconnected(self, name: str) -> None:
         """Wait until a client is not connected."""
-        await self._when(lambda: self.outbox(name).connection is None)
+        await self._when(lambda: self.client(name).connection is None)
 
     async def subscribed(self, name: str) -> None:
         """Wait until a client is connected and takes messages."""
-        await self._when(lambda: self.outbox(name).subscribed)
+        await self._when(lambda: self.client(name).subscribed)
 
     async def _when(self, condition: Callable[[], bool]) -> None:
         async with self._changed:
@@ -375,30 +368,29 @@ class Hub:
 
     def subscribe(self, connection: Connection, identity: Identity, packet: Subscribe) -> None:
         """Take any filters, also those that nothing will be sent by; SUBACK once the session is stored."""
-        outbox = self._outboxes[identity.client_id]
+        peer = self._clients[identity.client_id]
         granted = {name: min(qos, 1) for name, qos in packet.filters}
-        if len(outbox.subscriptions | granted) > subscriptions.MOST:
-            text = f"it subscribes to more than {subscriptions.MOST} topics"
-            raise ProtocolError(text)
+        if len(peer.subscriptions | granted) > subscriptions.MOST:
+            raise ProtocolError(f"it subscribes to more than {subscriptions.MOST} topics")
         codes = [granted[name] for name, _ in packet.filters]
 
         def done(_result: object, error: sqlite3.Error | None) -> None:
             if error is not None:
                 connection.drop(f"its session cannot be stored: {error}")
                 return
-            if outbox.connection is not connection:
+            if peer.connection is not connection:
                 return
             connection.send(packets.encode_suback(packet.packet_id, codes))
-            outbox.subscriptions |= granted
-            outbox.wanted()
+            peer.subscriptions |= granted
+            peer.wanted()
             self._notify()
 
-        self._keep_session(outbox, outbox.subscriptions | granted, done)
+        self._keep_session(peer, peer.subscriptions | granted, done)
 
     def unsubscribe(self, connection: Connection, identity: Identity, packet: Unsubscribe) -> None:
         """Forget filters; UNSUBACK once the session is stored."""
-        outbox = self._outboxes[identity.client_id]
-        outbox.subscriptions = {name: qos for name, qos in outbox.subscriptions.items() if name not in packet.filters}
+        peer = self._clients[identity.client_id]
+        peer.subscriptions = {name: qos for name, qos in peer.subscriptions.items() if name not in packet.filters}
 
         def done(_result: object, error: sqlite3.Error | None) -> None:
             if error is not None:
@@ -406,11 +398,11 @@ class Hub:
                 return
             connection.send(packets.encode_unsuback(packet.packet_id))
 
-        self._keep_session(outbox, outbox.subscriptions, done)
+        self._keep_session(peer, peer.subscriptions, done)
 
-    def _keep_session(self, outbox: Session, subscriptions: dict[str, int], done: Done | None = None) -> None:
-        client = outbox.identity.client_id
-        if outbox.session:
+    def _keep_session(self, peer: Client, subscriptions: dict[str, int], done: Done | None = None) -> None:
+        client = peer.identity.client_id
+        if peer.session:
             self._store.write("REPLACE INTO sessions VALUES (?, ?)", (client, json.dumps(subscriptions)), done)
         else:
             self._store.write("DELETE FROM sessions WHERE client = ?", (client,), done)
@@ -423,8 +415,7 @@ class Hub:
         events = f"{identity.resource}/messages/events"
         if topic == events or topic.startswith(events + "/"):
             if self.disturbance.chokes(topic, packet.body):
-                text = "the fault `choke` is on"
-                raise ProtocolError(text)
+                raise ProtocolError("the fault `choke` is on")
             self._receive(connection, identity, packet, topic[len(events) + 1 :], {})
         elif topic.startswith(TWIN_GET):
             self._answer_twin(connection, identity, topic)
@@ -436,8 +427,7 @@ class Hub:
             self._methods.answered(connection, topic, packet.body)
             self._after_store(connection, packet.packet_id)
         else:
-            text = f"it may not publish to {topic!r}"
-            raise ProtocolError(text)
+            raise ProtocolError(f"it may not publish to {topic!r}")
 
     def bequeathed(self, connection: Connection, identity: Identity, will: Will) -> None:
         """A client has gone without a goodbye: its will is a message of its own."""
@@ -448,7 +438,7 @@ class Hub:
             packet = Publish(will.topic, will.body, 0, 0, duplicate=False, retain=will.retain)
             self._receive(connection, identity, packet, will.topic[len(events) :], {"MessageType": "Will"})
         else:
-            logger.warning("%s: its will is for %r, where it may not send", identity.client_id, will.topic)
+            log.warning("%s: its will is for %r, where it may not send", identity.client_id, will.topic)
 
     def _receive(
         self, connection: Connection, identity: Identity, packet: Publish, bag: str, marks: dict[str, str]
@@ -462,7 +452,7 @@ class Hub:
             )
         except DroppedError as error:
             self.malformed += 1
-            logger.warning("%s: its message is acknowledged and dropped: %s", identity.client_id, error)
+            log.warning("%s: its message is acknowledged and dropped: %s", identity.client_id, error)
             self._after_store(connection, packet.packet_id)
         else:
             if connection.model:
@@ -498,7 +488,7 @@ class Hub:
             entries.append((self._endpoint(sink.module), item))
         if not entries:
             self.unrouted += 1
-            logger.debug("no route takes a message from %s", message.source)
+            log.debug("no route takes a message from %s", message.source)
         rows = [endpoint.row(item) for endpoint, item in entries]
 
         def stored(_result: object, error: sqlite3.Error | None) -> None:
@@ -511,10 +501,9 @@ class Hub:
 
     def _endpoint(self, module: str | None) -> EndpointQueue:
         if module is not None:
-            return self._outboxes[f"{self.device}/{module}"].queue
+            return self._clients[f"{self.device}/{module}"].queue
         if self._upstream_queue is None:
-            message = "the hub is not open"
-            raise SimulatorError(message)
+            raise SimulatorError("the hub is not open")
         return self._upstream_queue
 
     # Twins and methods
@@ -535,9 +524,9 @@ class Hub:
             self._answer(connection, identity, answer_topic, answer)
 
     def _answer(self, connection: Connection, identity: Identity, topic: str, body: bytes = b"") -> None:
-        outbox = self._outboxes[identity.client_id]
-        if outbox.connection is connection:
-            outbox.tell(topic, body)
+        peer = self._clients[identity.client_id]
+        if peer.connection is connection:
+            peer.tell(topic, body)
 
     def _report_twin(self, connection: Connection, identity: Identity, topic: str, body: bytes) -> None:
         if self.disturbance.silences(identity.module or identity.device):
@@ -554,7 +543,7 @@ class Hub:
         try:
             self.upstream.report(identity.client_id, parse_patch(body), done)
         except TwinError as error:
-            logger.warning("%s reports what IoT Hub refuses: %s", identity.client_id, error)
+            log.warning("%s reports what IoT Hub refuses: %s", identity.client_id, error)
             answer = json.dumps({"errorCode": 400, "message": str(error)}).encode()
             self._answer(connection, identity, f"$iothub/twin/res/400/?$rid={request}", answer)
         else:
@@ -574,9 +563,9 @@ class Hub:
 
     def desired_changed(self, client: str, patch: dict[str, Any]) -> None:
         """Send a desired patch to a client, if it is there to take it; it is never sent again."""
-        outbox = self._outboxes.get(client)
-        if outbox is not None and subscriptions.takes_patches(outbox.subscriptions):
-            outbox.tell(f"{subscriptions.TWIN_PATCHES}?$version={patch['$version']}", json.dumps(patch).encode())
+        peer = self._clients.get(client)
+        if peer is not None and subscriptions.takes_patches(peer.subscriptions):
+            peer.tell(f"{subscriptions.TWIN_PATCHES}?$version={patch['$version']}", json.dumps(patch).encode())
 
     async def invoke(
         self, name: str, method: str, payload: object, answer_within: float = 30.0, connect_within: float = 0.0
@@ -593,4 +582,4 @@ class Hub:
         Raises:
             MethodError: it is not connected, or does not answer.
         """
-        return await self._methods.invoke(self.outbox(name), method, payload, answer_within, connect_within)
+        return await self._methods.invoke(self.client(name), method, payload, answer_within, connect_within)

@@ -17,7 +17,7 @@ from simulator.message import LARGEST_MESSAGE, Message
 from simulator.routing.routes import Delivery, Sink
 from simulator.specs import DEFAULT_PRIORITY
 
-logger = logging.getLogger(__name__)
+log = logging.getLogger(__name__)
 
 ADDRESS = "127.0.0.1"
 PORT = 53000
@@ -47,7 +47,7 @@ class InjectionServer:
 
     async def start(self, port: int = PORT) -> None:
         """Listen on 127.0.0.1, on another port if this one is taken."""
-        self._hub.outbox(self._module)  # to refuse now what no message would reach
+        self._hub.client(self._module)  # to refuse now what no message would reach
         app = web.Application(client_max_size=LARGEST_REQUEST)
         app.router.add_post("/api/v1/messages", self._inject)
         self._runner = web.AppRunner(app, access_log=None)
@@ -56,10 +56,10 @@ class InjectionServer:
         try:
             await site.start()
         except OSError as error:
-            logger.warning("port %d cannot be listened on (%s); taking a free one", port, error.strerror)
+            log.warning("port %d cannot be listened on (%s); taking a free one", port, error.strerror)
             await web.TCPSite(self._runner, ADDRESS, 0).start()
         self.port = self._runner.addresses[0][1]
-        logger.info("POST http://%s:%d/api/v1/messages goes to %s", ADDRESS, self.port, self._module)
+        log.info("POST http://%s:%d/api/v1/messages goes to %s", ADDRESS, self.port, self._module)
 
     async def stop(self) -> None:
         """Stop listening."""

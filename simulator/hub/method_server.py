@@ -16,7 +16,7 @@ from simulator.hub.hub import Hub
 from simulator.hub.methods import LARGEST_PAYLOAD
 from simulator.identity import TokenError
 
-logger = logging.getLogger(__name__)
+log = logging.getLogger(__name__)
 
 # The SDK knows no other.
 PORT = 443
@@ -41,7 +41,7 @@ class MethodServer:
         try:
             await web.TCPSite(self._runner, address, PORT, ssl_context=context).start()
         except OSError as error:
-            logger.warning(
+            log.warning(
                 "%s:%d cannot be listened on (%s): modules cannot call methods of each other",
                 address,
                 PORT,
@@ -62,7 +62,7 @@ class MethodServer:
         if request.transport is not None:
             self._transports.add(request.transport)
         try:
-            caller = self._hub.outbox(request.headers.get("x-ms-edge-moduleId", "")).identity
+            caller = self._hub.client(request.headers.get("x-ms-edge-moduleId", "")).identity
             self._hub.check(request.headers.get("Authorization", ""), caller)
         except (SimulatorError, TokenError) as error:
             return _refusal(401, 401002, str(error))

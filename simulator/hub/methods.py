@@ -10,14 +10,14 @@ from urllib.parse import quote
 
 from simulator.errors import MethodError
 from simulator.hub import subscriptions
-from simulator.hub.session import Session
+from simulator.hub.client import Client
 from simulator.message import parse_properties
 from simulator.mqtt.connection import Connection
 
 # IoT Hub's limits: 128 KB a payload, an answer within 300 s; and no more than this many at once on one edge device.
 LARGEST_PAYLOAD = 131_072
 LONGEST_TIMEOUT = 300.0
-MOST_PENDING = 1_000
+MAX_PENDING = 1_000
 
 
 class MethodResult(NamedTuple):
@@ -36,12 +36,12 @@ class Methods:
         self._subscribed = asyncio.Condition()
 
     async def invoke(
-        self, outbox: Session, name: str, payload: object, answer_within: float, connect_within: float = 0.0
+        self, peer: Client, name: str, payload: object, answer_within: float, connect_within: float = 0.0
     ) -> MethodResult:
         """Call a method of a client.
 
         Args:
-            outbox: the client's.
+            peer: the client's.
             name: of the method.
             payload: anything that JSON holds.
             answer_within: seconds to wait for the answer.
@@ -52,30 +52,32 @@ class Methods:
         """
         body = json.dumps(payload).encode()
         if len(body) > LARGEST_PAYLOAD or not 0 < answer_within <= LONGEST_TIMEOUT:
-            text = (
+            raise MethodError(
+                400,
+                400004,
                 f"a payload of {len(body)} bytes and a time of {answer_within:g} s; "
-                f"IoT Hub takes {LARGEST_PAYLOAD} bytes and {LONGEST_TIMEOUT:g} s at most"
+                f"IoT Hub takes {LARGEST_PAYLOAD} bytes and {LONGEST_TIMEOUT:g} s at most",
             )
-            raise MethodError(400, 400004, text)
-        if len(self._pending) >= MOST_PENDING:
-            raise MethodError(429, 429001, f"{MOST_PENDING} method calls wait for answers already")
-        connection = await self._connection(outbox, connect_within)
+        if len(self._pending) >= MAX_PENDING:
+            raise MethodError(429, 429001, f"{MAX_PENDING} method calls wait for answers already")
+        connection = await self._connection(peer, connect_within)
         self._last += 1
         request = f"{self._last:x}"
         future: asyncio.Future[MethodResult] = asyncio.get_running_loop().create_future()
         self._pending[request] = (connection, future)
-        outbox.tell(f"{subscriptions.METHODS}{quote(name, safe='')}/?$rid={request}", body)
+        peer.tell(f"{subscriptions.METHODS}{quote(name, safe='')}/?$rid={request}", body)
         try:
             return await asyncio.wait_for(future, answer_within)
         except TimeoutError:
-            text = f"{outbox.identity.client_id} has not answered {name} within {answer_within:g} s"
-            raise MethodError(504, 504101, text) from None
+            raise MethodError(
+                504, 504101, f"{peer.identity.client_id} has not answered {name} within {answer_within:g} s"
+            ) from None
         finally:
             del self._pending[request]
 
-    async def _connection(self, outbox: Session, connect_within: float) -> Connection:
+    async def _connection(self, peer: Client, connect_within: float) -> Connection:
         def reachable() -> bool:
-            return outbox.connection is not None and subscriptions.takes_methods(outbox.subscriptions)
+            return peer.connection is not None and subscriptions.takes_methods(peer.subscriptions)
 
         async def wait() -> None:
             async with self._subscribed:
@@ -84,10 +86,9 @@ class Methods:
         if not reachable() and connect_within > 0:
             with contextlib.suppress(TimeoutError):  # the check below says what is wrong
                 await asyncio.wait_for(wait(), min(connect_within, LONGEST_TIMEOUT))
-        if outbox.connection is None or not reachable():
-            text = f"{outbox.identity.client_id} is not connected, or takes no methods"
-            raise MethodError(404, 404103, text)
-        return outbox.connection
+        if peer.connection is None or not reachable():
+            raise MethodError(404, 404103, f"{peer.identity.client_id} is not connected, or takes no methods")
+        return peer.connection
 
     async def subscribed(self) -> None:
         """A client has subscribed to something: those who wait for one look again."""

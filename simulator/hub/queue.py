@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from simulator.database import Database
 from simulator.message import Message, from_header
 
-logger = logging.getLogger(__name__)
+log = logging.getLogger(__name__)
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS queue (
@@ -105,7 +105,7 @@ class EndpointQueue:
     def drop(self, item: Item) -> None:
         """Count and forget an item that was taken and has expired."""
         self.expired += 1
-        logger.warning("a message for %s expired after its time to live", self.name)
+        log.warning("a message for %s expired after its time to live", self.name)
         self.remove(item)
 
     def remove(self, *items: Item) -> None:
@@ -128,7 +128,7 @@ class EndpointQueue:
             self._bytes = sum(len(item.message.body) for item in self._window)
             self.expired += count
             self.length -= count
-            logger.warning("%d messages for %s expired after their time to live", count, self.name)
+            log.warning("%d messages for %s expired after their time to live", count, self.name)
 
         statement = f"DELETE FROM queue WHERE endpoint = ? AND expires <= ? AND seq NOT IN ({kept})"  # noqa: S608 - numbers
         self._store.write(statement, (self.name, now), done)
@@ -151,8 +151,7 @@ class EndpointQueue:
     def _have_read(self, result: tuple[list[Item], bool] | None, error: sqlite3.Error | None) -> None:
         self._reading = False
         if result is None:
-            message = f"the queue of {self.name} in {self._store.path} cannot be read: {error}"
-            raise RuntimeError(message)
+            raise RuntimeError(f"the queue of {self.name} in {self._store.path} cannot be read: {error}")
         self._window, self._spilled = result
         self._bytes = sum(len(item.message.body) for item in self._window)
         self._ready()

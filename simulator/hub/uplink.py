@@ -10,7 +10,7 @@ from collections.abc import Callable
 from simulator.cloud.upstream import RefusedError, Upstream
 from simulator.hub.queue import EndpointQueue, Item
 
-logger = logging.getLogger(__name__)
+log = logging.getLogger(__name__)
 
 # The real hub sends batches of 10 for each of 10 groups of senders at once.
 BATCH = 100
@@ -71,7 +71,7 @@ class Uplink:
             try:
                 await self._upstream.accept([item.message for item in batch])
             except (RefusedError, sqlite3.Error) as error:
-                logger.warning("upstream: %s; %d messages wait, next try in %g s", error, queue.length, wait)
+                log.warning("upstream: %s; %d messages wait, next try in %g s", error, queue.length, wait)
                 await asyncio.sleep(wait)
                 wait = min(wait * 2, LONGEST_WAIT)
             else:

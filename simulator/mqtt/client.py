@@ -52,8 +52,7 @@ class BareClient:
         self.write(packets.encode_connect(Connect(self.identity.client_id, clean, keep_alive, user, password)))
         answer = await self.read()
         if not isinstance(answer, Connack):
-            message = f"the hub answers CONNECT with {answer}"
-            raise TypeError(message)
+            raise TypeError(f"the hub answers CONNECT with {answer}")
         return answer
 
     async def close(self) -> None:
@@ -85,8 +84,7 @@ class BareClient:
         while not self._packets:
             data = await self._reader.read(65536)
             if not data:
-                message = "the hub has closed the connection"
-                raise ConnectionResetError(message)
+                raise ConnectionResetError("the hub has closed the connection")
             self._packets += self._decoder.feed(data)
         return self._packets.pop(0)
 

@@ -25,15 +25,15 @@ from simulator.mqtt.packets import (
     Will,
 )
 
-logger = logging.getLogger(__name__)
+log = logging.getLogger(__name__)
 
 # As there: the time for a client to introduce itself, and the longest keep-alive time, which none at all stands for.
 PATIENCE = 60.0
 LONGEST_KEEP_ALIVE = 600
 # A client with so many messages not yet stored is read no further until half of them are.
-MOST_UNSTORED = 1_000
+MAX_UNSTORED = 1_000
 # A client that asks and does not read the answers is cut off with so many bytes unsent.
-MOST_UNSENT = 4_194_304
+MAX_UNSENT = 4_194_304
 # Packet identifiers: below for messages, from here on for twins and methods, so that they never meet.
 FIRST_CONTROL_ID = 0x8000
 LAST_CONTROL_ID = 0xFFFF
@@ -135,7 +135,7 @@ class Connection(asyncio.Protocol):
     def connection_lost(self, error: Exception | None) -> None:
         """The connection is gone, whoever ended it."""
         if self._transport is not None:
-            logger.info("%s is gone%s", self.name, f": {error}" if error else "")
+            log.info("%s is gone%s", self.name, f": {error}" if error else "")
             self._forget()
         self._closing = None
         self.hub.connections.discard(self)
@@ -155,7 +155,7 @@ class Connection(asyncio.Protocol):
     def drop(self, why: str) -> None:
         """End the connection, with a line in the log."""
         if self._transport is not None:
-            logger.warning("%s is disconnected: %s", self.name, why)
+            log.warning("%s is disconnected: %s", self.name, why)
             self._flush()
             self._transport.close()
             self._forget()
@@ -185,7 +185,7 @@ class Connection(asyncio.Protocol):
             raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         elif raw is not None:
             raw.shutdown(socket.SHUT_RDWR)
-        logger.warning("%s: TLS is cut in mid-write", self.name)
+        log.warning("%s: TLS is cut in mid-write", self.name)
         self._transport.abort()
         self._forget()
 
@@ -205,7 +205,7 @@ class Connection(asyncio.Protocol):
     def stored(self, packet_id: int) -> None:
         """Acknowledge a message, once it has been stored."""
         self._unstored -= 1
-        if self._transport is not None and self._unstored == MOST_UNSTORED // 2:
+        if self._transport is not None and self._unstored == MAX_UNSTORED // 2:
             self._transport.resume_reading()
         seconds = self.hub.acknowledge_after(self.identity) if packet_id and self.identity is not None else None
         if seconds is None:
@@ -248,8 +248,8 @@ class Connection(asyncio.Protocol):
             return
         self._transport.write(b"".join(self._unsent))
         self._unsent.clear()
-        if self._transport.get_write_buffer_size() > MOST_UNSENT:
-            logger.warning("%s is disconnected: it does not read what it is sent", self.name)
+        if self._transport.get_write_buffer_size() > MAX_UNSENT:
+            log.warning("%s is disconnected: it does not read what it is sent", self.name)
             self.abort()
 
     def _not_introduced(self) -> None:
@@ -269,8 +269,7 @@ class Connection(asyncio.Protocol):
         elif isinstance(packet, Connect):
             self._connect(packet)
         else:
-            message = f"{type(packet).__name__} before CONNECT"
-            raise ProtocolError(message)
+            raise ProtocolError(f"{type(packet).__name__} before CONNECT")
 
     def _serve(self, packet: Packet, identity: Identity) -> None:
         match packet:
@@ -288,11 +287,10 @@ class Connection(asyncio.Protocol):
             case Disconnect():
                 self._leave()
             case _:
-                message = f"a client does not send {type(packet).__name__}"
-                raise ProtocolError(message)
+                raise ProtocolError(f"a client does not send {type(packet).__name__}")
 
     def _leave(self) -> None:
-        logger.info("%s has left", self.name)
+        log.info("%s has left", self.name)
         self._will = None
         if self._transport is not None:
             self._transport.close()
@@ -310,13 +308,13 @@ class Connection(asyncio.Protocol):
         present = self.hub.attach(self, identity, clean=packet.clean_session)
         self.expire(good_for)
         self.send(packets.encode_connack(packets.ACCEPTED, session_present=present))
-        logger.info("%s has connected", self.name)
+        log.info("%s has connected", self.name)
         # The standard lets a client be silent for one and a half times its keep-alive time.
         self._watch(1.5 * min(packet.keep_alive or LONGEST_KEEP_ALIVE, LONGEST_KEEP_ALIVE))
         self.hub.resume(identity)
 
     def _publish(self, packet: Publish, identity: Identity) -> None:
         self._unstored += 1
-        if self._unstored == MOST_UNSTORED and self._transport is not None:
+        if self._unstored == MAX_UNSTORED and self._transport is not None:
             self._transport.pause_reading()
         self.hub.published(self, identity, packet)

@@ -128,8 +128,7 @@ class Reader:
         start = self.position
         self.position = start + count
         if self.position > self.end:
-            message = f"a packet ends {self.position - self.end} bytes too early"
-            raise ProtocolError(message)
+            raise ProtocolError(f"a packet ends {self.position - self.end} bytes too early")
         return self.data[start : self.position]
 
     def byte(self) -> int:
@@ -151,19 +150,16 @@ class Reader:
         try:
             text = raw.decode()
         except UnicodeDecodeError as error:
-            message = f"a string is not UTF-8: {error}"
-            raise ProtocolError(message) from error
+            raise ProtocolError(f"a string is not UTF-8: {error}") from error
         if "\0" in text:
-            message = f"the string {text!r} holds the character U+0000"
-            raise ProtocolError(message)
+            raise ProtocolError(f"the string {text!r} holds the character U+0000")
         return text
 
     def packet_id(self) -> int:
         """Read a packet identifier."""
         number = self.integer()
         if number == 0:
-            message = "a packet identifier is 0"
-            raise ProtocolError(message)
+            raise ProtocolError("a packet identifier is 0")
         return number
 
     def rest(self) -> bytes:
@@ -178,18 +174,18 @@ class Reader:
 def _connect(_flags: int, reader: Reader) -> Connect:
     name, level = reader.string(), reader.byte()
     if (name, level) != ("MQTT", 4):
-        message = f"protocol {name!r} level {level}; the edge hub speaks MQTT level 4 (3.1.1)"
-        raise VersionError(message) if name == "MQTT" else ProtocolError(message)
+        kind = VersionError if name == "MQTT" else ProtocolError
+        raise kind(f"protocol {name!r} level {level}; the edge hub speaks MQTT level 4 (3.1.1)")
     flags = reader.byte()
     if flags & 1:
-        message = "the reserved flag of CONNECT is set"
-        raise ProtocolError(message)
+        raise ProtocolError("the reserved flag of CONNECT is set")
     keep_alive = reader.integer()
     client_id = reader.string()
     will = Will(reader.string(), reader.binary(), bool(flags & 0x20)) if flags & 4 else None
     if flags >> 3 & 3 > (1 if will else 0) or (flags & 0x20 and not will):
-        message = f"the flags {flags:#x} of CONNECT ask for a will of QoS {flags >> 3 & 3}; IoT Hub has 0 and 1"
-        raise ProtocolError(message)
+        raise ProtocolError(
+            f"the flags {flags:#x} of CONNECT ask for a will of QoS {flags >> 3 & 3}; IoT Hub has 0 and 1"
+        )
     user_name = reader.string() if flags & 0x80 else None
     password = reader.binary() if flags & 0x40 else None
     return Connect(client_id, bool(flags & 2), keep_alive, user_name, password, will)
@@ -202,8 +198,7 @@ def _connack(_flags: int, reader: Reader) -> Connack:
 def _publish(flags: int, reader: Reader) -> Publish:
     qos = flags >> 1 & 3
     if qos > 1:
-        message = f"PUBLISH of QoS {qos}; IoT Hub has 0 and 1"
-        raise ProtocolError(message)
+        raise ProtocolError(f"PUBLISH of QoS {qos}; IoT Hub has 0 and 1")
     topic = reader.string()
     packet_id = reader.packet_id() if qos else 0
     return Publish(topic, reader.rest(), qos, packet_id, bool(flags & 8), bool(flags & 1))
@@ -219,8 +214,7 @@ def _subscribe(_flags: int, reader: Reader) -> Subscribe:
     while not reader.finished():
         filters.append((reader.string(), reader.byte()))
     if not filters or any(qos > 2 for _, qos in filters):
-        message = f"SUBSCRIBE with {filters!r}: at least one filter, of QoS 0 to 2"
-        raise ProtocolError(message)
+        raise ProtocolError(f"SUBSCRIBE with {filters!r}: at least one filter, of QoS 0 to 2")
     return Subscribe(packet_id, filters)
 
 
@@ -234,8 +228,7 @@ def _unsubscribe(_flags: int, reader: Reader) -> Unsubscribe:
     while not reader.finished():
         filters.append(reader.string())
     if not filters:
-        message = "UNSUBSCRIBE without a filter"
-        raise ProtocolError(message)
+        raise ProtocolError("UNSUBSCRIBE without a filter")
     return Unsubscribe(packet_id, filters)
 
 
@@ -313,11 +306,9 @@ class Decoder:
             if digit < 0x80:
                 break
         else:
-            message = "a packet's length has more than four bytes"
-            raise ProtocolError(message)
+            raise ProtocolError("a packet's length has more than four bytes")
         if length > self._largest:
-            message = f"a packet of {length} bytes; the edge hub takes {self._largest} at most"
-            raise ProtocolError(message)
+            raise ProtocolError(f"a packet of {length} bytes; the edge hub takes {self._largest} at most")
         start = position + 2 + index
         return (start, start + length) if start + length <= len(buffer) else None
 
@@ -325,17 +316,14 @@ class Decoder:
     def _packet(first: int, body: bytes) -> Packet:
         kind, flags = first >> 4, first & 0x0F
         if kind not in PARSERS:
-            message = f"packet type {kind} is none that a client of the edge hub sends"
-            raise ProtocolError(message)
+            raise ProtocolError(f"packet type {kind} is none that a client of the edge hub sends")
         fixed, parser = PARSERS[kind]
         if fixed is not None and flags != fixed:
-            message = f"packet type {kind} has flags {flags:#x}, the standard says {fixed:#x}"
-            raise ProtocolError(message)
+            raise ProtocolError(f"packet type {kind} has flags {flags:#x}, the standard says {fixed:#x}")
         reader = Reader(body)
         packet = parser(flags, reader)
         if not reader.finished():
-            message = f"packet type {kind} has {reader.end - reader.position} bytes too many"
-            raise ProtocolError(message)
+            raise ProtocolError(f"packet type {kind} has {reader.end - reader.position} bytes too many")
         return packet
 
 
@@ -351,8 +339,7 @@ def _frame(first: int, *parts: bytes) -> bytes:
 
 def _sized(data: bytes) -> bytes:
     if len(data) > LONGEST_STRING:
-        message = f"a string of {len(data)} bytes; MQTT has {LONGEST_STRING} at most"
-        raise ProtocolError(message)
+        raise ProtocolError(f"a string of {len(data)} bytes; MQTT has {LONGEST_STRING} at most")
     return struct.pack(">H", len(data)) + data
 
 

@@ -211,11 +211,11 @@ def joined_by(operands: Sequence[Expression], operators: Sequence[Operator]) -> 
 def negated(operator: Operator, operand: Expression) -> Expression:
     """`NOT operand`, which binds tighter than a comparison."""
     if operand.type not in {Type.BOOL, Type.BODY, Type.NULL}:
-        message = (
+        raise PlaceError(
+            operator.start,
             f"Invalid operand to unary operator 'not': have '{operand.type.value}', expected 'bool'; NOT binds tighter "
-            f"than a comparison: NOT ({operand.text} = ...)"
+            f"than a comparison: NOT ({operand.text} = ...)",
         )
-        raise PlaceError(operator.start, message)
     inner = operand.evaluate if operand.type is Type.NULL else _switch(operand)
     made = _joined(Type.BOOL, (operand,), lambda message: values.opposite(inner(message)))
     return made._replace(text=f"{operator.text} {operand.text}", start=operator.start)

@@ -158,8 +158,7 @@ def called(name: str, start: int, arguments: Sequence[Expression]) -> Expression
             function = _of_texts(Type.STRING, lambda *texts: "".join(texts), count)
         if function is None:
             names = ", ".join(sorted({*_FUNCTIONS, *_TESTS, "concat"}))
-            message = f"Invalid built-in function '{name}'; there are {names}"
-            raise PlaceError(start, message)
+            raise PlaceError(start, f"Invalid built-in function '{name}'; there are {names}")
         taken = function.arguments[: len(arguments)]
         fits = function.least <= len(arguments) <= len(function.arguments)
         if not fits or any(each.type not in kinds for each, kinds in zip(arguments, taken, strict=True)):

@@ -23,7 +23,7 @@ UPSTREAM = "$upstream"
 # A route is one value of a twin, so it can be no longer than one.
 LONGEST = 4096
 # A module can send to as many outputs as it likes; no sensible one has so many that this matters.
-MOST_SOURCES = 1_000
+MAX_SOURCES = 1_000
 
 _GRAMMAR = f"""
     route: [SELECT STAR] FROM source [WHERE coalesce] INTO sink
@@ -307,8 +307,7 @@ def parse_route(spec: RouteSpec) -> Parsed:
         RouteError: it is not one; the message names the route and points at the column.
     """
     if len(spec.text) > LONGEST:
-        message = f"route {spec.name} has {len(spec.text)} characters; a twin's value holds {LONGEST}"
-        raise RouteError(message)
+        raise RouteError(f"route {spec.name} has {len(spec.text)} characters; a twin's value holds {LONGEST}")
     try:
         children = [each for each in _parsed(spec.text, "route").children if each is not None]
         found = {str(each.data): each for each in children if isinstance(each, Tree)}
@@ -382,7 +381,7 @@ class Router:
         """The routes whose source is that of the messages, or begins it."""
         routes = self._by_source.get(source)
         if routes is None:
-            if len(self._by_source) >= MOST_SOURCES:
+            if len(self._by_source) >= MAX_SOURCES:
                 self._by_source.clear()
             routes = [route for route in self.routes if sources.takes(route.source, source)]
             self._by_source[source] = routes

@@ -35,8 +35,7 @@ class Authority:
             self._certificate = x509.load_pem_x509_certificate(self.certificate_file.read_bytes())
             key = serialization.load_pem_private_key(key_file.read_bytes(), None)
             if not isinstance(key, ec.EllipticCurvePrivateKey):
-                message = f"{key_file} is not the simulator's; delete {folder}"
-                raise ValueError(message)
+                raise ValueError(f"{key_file} is not the simulator's; delete {folder}")
             self._key = key
         else:
             self._key = ec.generate_private_key(ec.SECP256R1())

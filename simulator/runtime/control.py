@@ -22,7 +22,7 @@ from simulator.identity import Identity
 from simulator.private import keep_private
 from simulator.runtime.faults import Faults
 
-logger = logging.getLogger(__name__)
+log = logging.getLogger(__name__)
 
 FILE = "runtime.json"
 # Larger than a twin or a method's payload.
@@ -71,8 +71,8 @@ async def status(runtime: Device, _arguments: dict[str, Any]) -> dict[str, Any]:
         "unrouted": runtime.hub.unrouted,
         "malformed": runtime.hub.malformed,
         "clients": {
-            outbox.identity.client_id: {"connected": outbox.connection is not None, "waiting": outbox.pending}
-            for outbox in runtime.hub.clients()
+            peer.identity.client_id: {"connected": peer.connection is not None, "waiting": peer.pending}
+            for peer in runtime.hub.clients()
         },
         "modules": {
             name: asdict(module.status) | {"listens": runtime.listeners(name)}
@@ -92,8 +92,7 @@ async def module(runtime: Device, arguments: dict[str, Any]) -> None:
         case "kill":
             one.kill()
         case action:
-            message = f"a module can be started, stopped and killed, not {action!r}"
-            raise SimulatorError(message)
+            raise SimulatorError(f"a module can be started, stopped and killed, not {action!r}")
 
 
 async def fault(runtime: Device, arguments: dict[str, Any]) -> None:
@@ -101,8 +100,7 @@ async def fault(runtime: Device, arguments: dict[str, Any]) -> None:
     name = arguments["name"].replace("-", "_")
     act = None if name.startswith("_") else getattr(runtime.faults, name, None)
     if act is None:
-        message = f"there is no fault {arguments['name']!r}"
-        raise SimulatorError(message)
+        raise SimulatorError(f"there is no fault {arguments['name']!r}")
     result = act(**arguments.get("arguments", {}))
     if asyncio.iscoroutine(result):
         await result
@@ -110,7 +108,7 @@ async def fault(runtime: Device, arguments: dict[str, Any]) -> None:
 
 async def twin(runtime: Device, arguments: dict[str, Any]) -> dict[str, Any]:
     """Return a twin, after a patch of its desired properties if there is one."""
-    client = runtime.hub.outbox(arguments["client"]).identity.client_id
+    client = runtime.hub.client(arguments["client"]).identity.client_id
     if "desired" in arguments:
         runtime.upstream.set_desired(client, arguments["desired"])
     return runtime.upstream.twin(client).document()
@@ -212,8 +210,7 @@ async def command(home: Path, name: str, /, **arguments: Any) -> Any:  # noqa: A
         ):
             answer = await response.json()
     except (OSError, aiohttp.ClientError) as error:
-        message = f"no runtime runs in {home}: {error}; start one with `python -m simulator run`"
-        raise SimulatorError(message) from error
+        raise SimulatorError(f"no runtime runs in {home}: {error}; start one with `python -m simulator run`") from error
     if response.status != 200:
         message = answer["error"]
         raise SimulatorError(message)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from simulator.cloud.upstream import REFUSALS, Upstream
 from simulator.errors import SimulatorError
+from simulator.hub.client import Client
 from simulator.hub.disturbance import ALL
 from simulator.hub.hub import Hub
-from simulator.hub.session import Session
 
 
 class Faults:
@@ -26,15 +26,15 @@ class Faults:
 
     def kick(self, client: str) -> None:
         """Close a client's connection in good order."""
-        for outbox in self._connected(client):
-            if outbox.connection is not None:
-                outbox.connection.drop("the fault `kick`")
+        for peer in self._connected(client):
+            if peer.connection is not None:
+                peer.connection.drop("the fault `kick`")
 
     def cut(self, client: str, *, reset: bool = False) -> None:
         """End a client's TCP connection in the middle of a packet, without ending TLS; or reset it."""
-        for outbox in self._connected(client):
-            if outbox.connection is not None:
-                outbox.connection.cut(reset=reset)
+        for peer in self._connected(client):
+            if peer.connection is not None:
+                peer.connection.cut(reset=reset)
 
     def withhold(self, client: str = ALL) -> None:
         """Store a client's messages, but do not acknowledge them."""
@@ -97,8 +97,7 @@ class Faults:
     def refuse_upstream(self, reason: str) -> None:
         """Let the cloud refuse messages: `throttled` or `quota`."""
         if reason not in REFUSALS:
-            message = f"the cloud refuses by {' or '.join(REFUSALS)}, not {reason!r}"
-            raise SimulatorError(message)
+            raise SimulatorError(f"the cloud refuses by {' or '.join(REFUSALS)}, not {reason!r}")
         self._upstream.refusal = reason
 
     async def clear(self) -> None:
@@ -109,5 +108,5 @@ class Faults:
         await self._hub.limit_store(None)
         self._upstream.go_online()
 
-    def _connected(self, client: str) -> list[Session]:
-        return self._hub.clients() if client == ALL else [self._hub.outbox(client)]
+    def _connected(self, client: str) -> list[Client]:
+        return self._hub.clients() if client == ALL else [self._hub.client(client)]

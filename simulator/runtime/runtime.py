@@ -22,10 +22,10 @@ from simulator.agent.agent import BACKOFF, Agent, Module
 from simulator.agent.containers import Containers
 from simulator.cloud.upstream import Upstream
 from simulator.errors import AddressError, SimulatorError
+from simulator.hub.client import EDGE_HUB, Terms
 from simulator.hub.hub import EdgeDevice, Hub
 from simulator.hub.injection import InjectionServer
 from simulator.hub.method_server import MethodServer
-from simulator.hub.session import EDGE_HUB, Terms
 from simulator.identity import Identity
 from simulator.mqtt.packets import PORT
 from simulator.routing.routes import Router
@@ -34,12 +34,12 @@ from simulator.runtime.control import ControlServer
 from simulator.runtime.faults import Faults
 from simulator.runtime.workload import API_VERSION, WorkloadServer
 
-logger = logging.getLogger(__name__)
+log = logging.getLogger(__name__)
 
 HUB_NAME = "simulated-hub.azure-devices.net"
 DEVICE = "edge-device"
 # Free addresses are found at the first few tries; if not after so many, something listens on all of them.
-MOST_TRIES = 50
+MAX_TRIES = 50
 # The address that a module finds 0.0.0.0 replaced by must be its own: the second byte sets them apart from runtimes'.
 RUNTIME_NET, MODULE_NET = range(1, 128), range(128, 255)
 
@@ -154,14 +154,16 @@ class Runtime:
                 if error.errno not in {errno.EADDRINUSE, errno.EADDRNOTAVAIL}:
                     raise
                 if self.address:
-                    message = f"{address}:{PORT} cannot be listened on: {error.strerror}; leave the address out"
-                    raise AddressError(message) from error
+                    raise AddressError(
+                        f"{address}:{PORT} cannot be listened on: {error.strerror}; leave the address out"
+                    ) from error
             else:
                 self.address = address
-                logger.info("the hub listens on %s:%d", address, PORT)
+                log.info("the hub listens on %s:%d", address, PORT)
                 return context
-        message = f"none of {len(tries)} addresses of 127.0.0.0/8 has port {PORT} free; does something listen on all?"
-        raise AddressError(message)
+        raise AddressError(
+            f"none of {len(tries)} addresses of 127.0.0.0/8 has port {PORT} free; does something listen on all?"
+        )
 
     def _set_up_modules(self) -> None:
         for name, spec in self.manifest.modules.items():
@@ -170,8 +172,8 @@ class Runtime:
             wanted = self.manifest.twins.get(name)
             if wanted is not None and twin.desired != wanted:
                 self.upstream.replace_desired(identity.client_id, wanted)
-            log = self.home / "logs" / f"{name}.log"
-            self.agent.add(Module(spec, partial(self._prepare, name), log, self._backoff))
+            written = self.home / "logs" / f"{name}.log"
+            self.agent.add(Module(spec, partial(self._prepare, name), written, self._backoff))
 
     def _prepare(self, name: str) -> launch.Launch:
         spec = self.manifest.modules[name]
@@ -208,7 +210,7 @@ class Runtime:
 
     def module_environment(self, name: str) -> dict[str, str]:
         """The variables with which edgeAgent starts a module."""
-        identity = self.hub.outbox(name).identity
+        identity = self.hub.client(name).identity
         return {
             "IOTEDGE_IOTHUBHOSTNAME": self.hub.name,
             "IOTEDGE_DEVICEID": identity.device,
@@ -222,7 +224,7 @@ class Runtime:
 
     def debug_environment(self, name: str) -> dict[str, str]:
         """The variables of the IoT Edge simulator's single-module mode, for a module under a debugger."""
-        identity = self.hub.outbox(name).identity
+        identity = self.hub.client(name).identity
         return {
             "EdgeHubConnectionString": (
                 f"HostName={self.hub.name};GatewayHostName={self.address};DeviceId={identity.device};"
@@ -239,14 +241,13 @@ def _locked(path: Path) -> IO[bytes]:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
         file.close()
-        message = f"another runtime runs in {path.parent}; choose another home, or end that one"
-        raise SimulatorError(message) from error
+        raise SimulatorError(f"another runtime runs in {path.parent}; choose another home, or end that one") from error
     return file
 
 
 def _addresses() -> Iterator[str]:
     # Processes that start at the same time begin at different places.
     chance = random.Random(os.getpid() ^ int.from_bytes(os.urandom(4), "big"))  # noqa: S311 - no secret
-    for _ in range(MOST_TRIES):
+    for _ in range(MAX_TRIES):
         second = chance.choice(RUNTIME_NET)
         yield f"127.{second}.{chance.randrange(256)}.{chance.randrange(1, 255)}"

@@ -50,7 +50,7 @@ class WorkloadServer:
     async def _sign(self, request: web.Request) -> web.Response:
         name, generation = request.match_info["module"], request.match_info["generation"]
         try:
-            identity = self._hub.outbox(f"{self._hub.device}/{name}").identity
+            identity = self._hub.client(f"{self._hub.device}/{name}").identity
         except SimulatorError as error:
             return web.json_response({"message": str(error)}, status=404)
         if generation != identity.generation:

@@ -157,7 +157,7 @@ async def soon(awaitable):
 
 def bare(runtime, name):
     """A bare client of a registered module or device."""
-    identity = runtime.hub.outbox(name).identity
+    identity = runtime.hub.client(name).identity
     return BareClient(runtime.address, runtime.hub.name, identity, runtime.trust_bundle)
 
 

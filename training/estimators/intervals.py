@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 FloatArray = NDArray[np.float32]
 
-_MOST_BINS = 12
+_MAX_BINS = 12
 _ROWS_PER_BIN = 50
 _CLOSEST = 0.5
 
@@ -44,7 +44,7 @@ class Intervals:
             rul: int64 [rows], true RUL in cycles, not cut.
             share: The share of true RULs to hold.
         """
-        bins = max(1, min(_MOST_BINS, len(median) // _ROWS_PER_BIN))
+        bins = max(1, min(_MAX_BINS, len(median) // _ROWS_PER_BIN))
         order = np.argsort(median, kind="stable")
         ends = [_ends(median[rows], rul[rows], share) for rows in np.array_split(order, bins)]
         knots, low, high = np.asarray(ends, dtype=np.float32).T

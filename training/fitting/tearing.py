@@ -12,8 +12,8 @@ SHARE = 0.4
 """Torn copies, as a share of the rows."""
 
 _LONGEST_GAP = 20
-_MOST_LOST = 0.6
-_MOST_HOLES = 0.2
+_MAX_LOST = 0.6
+_MAX_HOLES = 0.2
 
 
 def torn_copies(x: FloatArray, cycle: int) -> tuple[NDArray[np.int64], FloatArray]:
@@ -55,7 +55,7 @@ def _tear(messages: FloatArray, rng: np.random.Generator) -> None:
         start = rng.integers(0, older - length + 1)
         messages[start : start + length] = np.nan
     else:
-        count = rng.integers(least, max(least, int(_MOST_LOST * older)) + 1)
+        count = rng.integers(least, max(least, int(_MAX_LOST * older)) + 1)
         messages[rng.choice(older, size=count, replace=False)] = np.nan
 
 
@@ -63,6 +63,6 @@ def _wear(copy: FloatArray, cycle: int, rng: np.random.Generator) -> None:
     """Silence a field, and make holes in the others but the cycle."""
     others = np.delete(np.arange(copy.shape[1]), cycle)
     copy[:, rng.choice(others)] = np.nan
-    holes = rng.random(copy.shape) < rng.uniform(0, _MOST_HOLES)
+    holes = rng.random(copy.shape) < rng.uniform(0, _MAX_HOLES)
     holes[:, cycle] = False
     copy[holes] = np.nan

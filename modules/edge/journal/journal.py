@@ -31,14 +31,14 @@ ROW_OVERHEAD = 200
 # Enough for the answers to as much as is scored in one call.
 RESERVE = 1_000_000
 # Damaged rows that are kept for someone to look at.
-MOST_ASIDE = 200
+MAX_ASIDE = 200
 # Free pages that are given back in one step, and from how many on it is worth it.
 VACUUM_PAGES = 1_000
 # No message will ever have a place behind this one; a row that says so is damaged, and would end all counting.
 LAST_PLACE = 2**53
 
 # Properties are bounded, and take at most six times as much in JSON.
-_MOST_BESIDE_BODY = 50_000
+_MAX_BESIDE_BODY = 50_000
 
 _INBOX_KINDS = (int, bytes, bytes, int)
 _OUTBOX_KINDS = (int, bytes, bytes, bytes, bytes, bytes, bytes, bytes, int)
@@ -270,7 +270,7 @@ class Journal:
             return True
         # Far from the limit, as almost always, no message need be measured.
         answers = settlement.answers
-        most = sum(len(each.body) for each in answers) + len(answers) * _MOST_BESIDE_BODY
+        most = sum(len(each.body) for each in answers) + len(answers) * _MAX_BESIDE_BODY
         return self.bytes + most <= self.limit or self.bytes + settlement.growth <= self.limit
 
     def settle(self, settlement: Settlement, sent: Sequence[Outgoing] = ()) -> list[Outgoing]:
@@ -391,7 +391,7 @@ class Journal:
             for row in rows:
                 connection.execute(*layout.put_aside(table, why, row))
             connection.execute(f"DELETE FROM {table} WHERE {where}", key)  # noqa: S608 - our own names
-            connection.execute(f"DELETE FROM aside WHERE seq <= (SELECT max(seq) FROM aside) - {MOST_ASIDE}")  # noqa: S608
+            connection.execute(f"DELETE FROM aside WHERE seq <= (SELECT max(seq) FROM aside) - {MAX_ASIDE}")  # noqa: S608
         self.damaged += len(rows)
         log.error("journal %s: a row of %s is damaged (%s); it is kept in the table aside", self._path, table, why)
 

@@ -17,7 +17,7 @@ from tests.scoring.service.client import JSON, LINES
 
 # Calls that the interpreter makes between two turns. A piece of a stream may have some ten thousand lines, a request a
 # thousand records; what went wrong before made millions.
-MOST_CALLS = 150_000
+MAX_CALLS = 150_000
 
 BODIES, STREAMS = dict(bodies()), dict(streams())
 
@@ -82,11 +82,11 @@ async def count(model, monkeypatch, body: bytes, headers: dict) -> Turns:
 async def test_a_body_of_the_largest_size_leaves_the_loop_to_others(model, monkeypatch, name) -> None:
     turns = await count(model, monkeypatch, BODIES[name], JSON)
     assert turns.most_bytes <= AT_ONCE_BYTES
-    assert turns.most_calls <= MOST_CALLS
+    assert turns.most_calls <= MAX_CALLS
 
 
 @pytest.mark.parametrize("name", STREAMS)
 async def test_a_stream_leaves_the_loop_to_others(model, monkeypatch, name) -> None:
     turns = await count(model, monkeypatch, STREAMS[name], {**LINES, "Content-Encoding": "gzip"})
     assert turns.most_bytes <= 2 * AT_ONCE_BYTES
-    assert turns.most_calls <= MOST_CALLS
+    assert turns.most_calls <= MAX_CALLS

@@ -9,7 +9,7 @@ import pytest
 
 from simulator.database import Database
 from simulator.errors import SimulatorError
-from simulator.hub.session import Terms
+from simulator.hub.client import Terms
 from simulator.message import from_header, parse_properties
 from simulator.mqtt.packets import Puback, Publish
 from tests.simulator.conftest import A_TO_B, bare, manifest, module_client, receive, running, soon
@@ -348,7 +348,7 @@ async def test_a_message_whose_properties_fit_no_topic_is_dropped_alone(tmp_path
         b.acknowledge(packet)
         assert packet.body == b"after"
         await soon(runtime.hub.limit_store(None))
-        assert runtime.hub.outbox("b").pending == 0
+        assert runtime.hub.client("b").pending == 0
     assert "a message for edge-device/b is dropped: a string of 75" in caplog.text
 
 
@@ -387,7 +387,7 @@ async def test_the_same_client_connecting_anew_ends_its_former_connection(tmp_pa
         with pytest.raises(ConnectionResetError):
             await soon(first.read())
         await soon(second.send(b"x"))
-        assert runtime.hub.outbox("a").connection is not None
+        assert runtime.hub.client("a").connection is not None
 
 
 async def test_when_the_disk_is_full_nothing_is_acknowledged_and_nothing_lost(tmp_path):
@@ -450,7 +450,7 @@ async def test_messages_that_nobody_comes_for_expire_all_the_same(tmp_path, monk
         runtime.faults.skew(61)
         while runtime.hub.expired < 399:
             await asyncio.sleep(0.01)
-        assert runtime.hub.outbox("b").pending == 1
+        assert runtime.hub.client("b").pending == 1
         b.acknowledge(in_flight)
         await a.send(b"new", output="o")
         assert (await soon(b.read_publish())).body == b"new"
@@ -476,8 +476,8 @@ async def test_what_was_in_flight_and_expires_while_its_client_is_away_is_not_se
 
 
 async def test_the_pause_before_a_message_comes_again_doubles_up_to_a_limit(tmp_path, caplog, monkeypatch):
-    monkeypatch.setattr("simulator.hub.session.SHORTEST_PAUSE", 0.01)
-    monkeypatch.setattr("simulator.hub.session.LONGEST_PAUSE", 0.04)
+    monkeypatch.setattr("simulator.hub.client.SHORTEST_PAUSE", 0.01)
+    monkeypatch.setattr("simulator.hub.client.LONGEST_PAUSE", 0.04)
     async with (
         running(manifest(A_TO_B), tmp_path, "a", "b", terms=Terms(puback_timeout=0.01)) as runtime,
         bare(runtime, "b") as b,

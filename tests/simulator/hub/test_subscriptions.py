@@ -54,11 +54,11 @@ async def test_any_filter_is_granted_and_messages_that_none_matches_are_dropped(
     ):
         assert await soon(b.subscribe(f"{B}/inputs/in", "anything")) == [1, 1]
         await soon(a.send(b"waits", output="o"))
-        assert runtime.hub.outbox("b").pending == 1
+        assert runtime.hub.client("b").pending == 1
         # This lets messages come, those of another input.
         await soon(b.subscribe(f"{B}/inputs/other/#"))
         await soon(b.subscribe("anything"))
-        assert runtime.hub.outbox("b").pending == 0
+        assert runtime.hub.client("b").pending == 0
     assert f"a message for edge-device/b is dropped: it has not subscribed to {B}/inputs/in/" in caplog.text
 
 
@@ -66,8 +66,8 @@ async def test_another_modules_topic_brings_nothing_of_its(tmp_path) -> None:
     async with running(manifest(A_TO_B), tmp_path, "a", "b") as runtime, bare(runtime, "a") as a:
         assert await soon(a.subscribe(f"{B}/inputs/#")) == [1]
         await soon(a.send(b"for b", output="o"))
-        assert runtime.hub.outbox("b").pending == 1
-        assert runtime.hub.outbox("a").pending == 0
+        assert runtime.hub.client("b").pending == 1
+        assert runtime.hub.client("a").pending == 0
 
 
 async def test_a_message_goes_with_the_qos_that_was_granted_or_less_if_its_sender_says_so(tmp_path) -> None:

@@ -35,7 +35,7 @@ async def test_a_good_token_lets_in_and_each_kind_of_bad_one_does_not(tmp_path, 
     hub = "simulated-hub.azure-devices.net"
     async with running(manifest(UP), tmp_path, "a", "b") as runtime:
         a = bare(runtime, "a")
-        b = runtime.hub.outbox("b").identity
+        b = runtime.hub.client("b").identity
         later = int(time.time() + 100)
         forged = Identity(a.identity.device, "a", new_key())
         assert await answer_to(a) == Connack(False, 0)
@@ -64,7 +64,7 @@ async def test_an_unknown_client_and_a_user_name_of_another_are_refused(tmp_path
 
 async def test_the_certificate_is_of_the_runtimes_own_authority_and_names_its_address(tmp_path):
     async with running(manifest(UP), tmp_path / "1", "a") as one, running(manifest(UP), tmp_path / "2", "a") as two:
-        identity = one.hub.outbox("a").identity
+        identity = one.hub.client("a").identity
         with pytest.raises(ssl.SSLCertVerificationError):
             await BareClient(one.address, one.hub.name, identity, two.trust_bundle).connect()
         trusted = bare(one, "a")
@@ -75,10 +75,10 @@ async def test_the_certificate_is_of_the_runtimes_own_authority_and_names_its_ad
 async def test_clients_trust_the_hub_still_after_a_restart_of_the_runtime(tmp_path):
     async with running(manifest(UP), tmp_path, "a") as runtime:
         kept = runtime.trust_bundle.read_text()
-        key = runtime.hub.outbox("a").identity.key
+        key = runtime.hub.client("a").identity.key
     async with running(manifest(UP), tmp_path) as runtime:
         assert runtime.trust_bundle.read_text() == kept
-        assert runtime.hub.outbox("a").identity.key == key
+        assert runtime.hub.client("a").identity.key == key
         async with bare(runtime, "a") as client:
             await soon(client.send(b"x"))
 
@@ -341,4 +341,4 @@ async def test_the_workload_api_signs_only_what_it_should(tmp_path):
                     assert answer.status == status, got
                     assert why in got.get("message", "")
                     if status == 200:
-                        assert got["digest"] == runtime.hub.outbox("a").identity.sign(b"something")
+                        assert got["digest"] == runtime.hub.client("a").identity.sign(b"something")

@@ -47,7 +47,7 @@ async def test_a_cut_connection_ends_in_the_middle_of_a_packet_without_a_goodbye
         runtime.faults.cut("a", reset=reset)
         with pytest.raises((ConnectionResetError, OSError)):
             await soon(a.read())
-        assert runtime.hub.outbox("a").connection is None
+        assert runtime.hub.client("a").connection is None
         await a.connect()
         await soon(a.send(b"served again"))
 
@@ -88,7 +88,7 @@ async def test_after_its_session_is_forgotten_the_sdk_gets_no_more_input_though_
         await soon(b.send_message_to_output("I can send", "o"))
         await soon(runtime.upstream.wait_for(1))
         assert received.empty()
-        assert runtime.hub.outbox("b").pending == 1
+        assert runtime.hub.client("b").pending == 1
 
 
 async def test_refused_credentials_keep_a_module_out_until_the_fault_ends(tmp_path):

@@ -12,7 +12,7 @@ import pytest
 
 from modules.edge.hub.message import OutputMessage
 from modules.edge.journal import Durability, Incoming, Journal, JournalBrokenError, JournalError, Settlement
-from modules.edge.journal.journal import MOST_ASIDE, ROW_OVERHEAD
+from modules.edge.journal.journal import MAX_ASIDE, ROW_OVERHEAD
 from modules.edge.journal.layout import NOTHING
 from modules.rulclassifier.tables import TABLES
 from tests.places import ROOT
@@ -273,11 +273,11 @@ def test_a_damaged_row_is_put_aside_and_the_others_go_on(journal, path, caplog) 
 
 
 def test_damaged_rows_that_are_kept_are_bounded(journal) -> None:
-    settle(journal, [], [answer(n) for n in range(MOST_ASIDE + 50)])
+    settle(journal, [], [answer(n) for n in range(MAX_ASIDE + 50)])
     journal._connection.execute("UPDATE outbox SET body = x'00'")
-    assert journal.outgoing(0, MOST_ASIDE + 50) == []
-    assert journal._connection.execute("SELECT count(*) FROM aside").fetchone() == (MOST_ASIDE,)
-    assert (journal.damaged, journal.outbox_entries, journal.bytes) == (MOST_ASIDE + 50, 0, 0)
+    assert journal.outgoing(0, MAX_ASIDE + 50) == []
+    assert journal._connection.execute("SELECT count(*) FROM aside").fetchone() == (MAX_ASIDE,)
+    assert (journal.damaged, journal.outbox_entries, journal.bytes) == (MAX_ASIDE + 50, 0, 0)
 
 
 def spoilt(content: bytes, seed: int) -> bytes:

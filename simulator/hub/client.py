@@ -16,7 +16,7 @@ from simulator.message import to_bag
 from simulator.mqtt import packets
 from simulator.mqtt.connection import FIRST_CONTROL_ID, Connection
 
-logger = logging.getLogger(__name__)
+log = logging.getLogger(__name__)
 
 # As the real hub: how long it waits for PUBACK, and the shortest and longest pause before it tries again.
 PUBACK_TIMEOUT = 30.0
@@ -39,7 +39,7 @@ class Terms(NamedTuple):
 EDGE_HUB = Terms()
 
 
-class Session:
+class Client:
     """What one client is sent, in order.
 
     Attributes:
@@ -140,7 +140,7 @@ class Session:
         where = f"{self.identity.resource}/inputs/{quote(item.input, safe='')}/"
         qos = subscriptions.quality(self.subscriptions, where)
         if self.connection is None or qos is None:
-            logger.error("a message for %s is dropped: it has not subscribed to %s", self.identity.client_id, where)
+            log.error("a message for %s is dropped: it has not subscribed to %s", self.identity.client_id, where)
             return False
         # The sender may choose less.
         acknowledged = qos > 0 and item.message.properties.get("mqtt-qos") != "0"
@@ -149,14 +149,14 @@ class Session:
             packet = packets.encode_publish(where + to_bag(item.message), item.message.body, identifier)
         except ProtocolError as error:
             # Percent-encoded, properties can be three times as long as they came; none behind them waits for it.
-            logger.error("a message for %s is dropped: %s", self.identity.client_id, error)
+            log.error("a message for %s is dropped: %s", self.identity.client_id, error)
             return False
         self.connection.send(packet)
         return acknowledged
 
     def _unanswered(self) -> None:
         pause = min(SHORTEST_PAUSE * 2 ** (self._tries - 1), LONGEST_PAUSE)
-        logger.warning(
+        log.warning(
             "%s has not acknowledged a message within %g s; next try in %g s",
             self.identity.client_id,
             self._puback_timeout,

@@ -28,8 +28,8 @@ class Database:
     """A database whose operations run in order, many to a commit; results come back to the event loop.
 
     Args:
-        path: the file, made if missing.
-        schema: statements that make its tables (`CREATE TABLE IF NOT EXISTS ...`).
+        path: The file, made if missing.
+        schema: Statements that make its tables (`CREATE TABLE IF NOT EXISTS ...`).
     """
 
     def __init__(self, path: Path, schema: str) -> None:

@@ -37,7 +37,7 @@ class MethodError(SimulatorError):
     """A direct method was not answered.
 
     Attributes:
-        status: the HTTP status that the service answers with.
+        status: The HTTP status that the service answers with.
         code: IoT Hub's error code.
     """
 

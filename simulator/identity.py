@@ -18,10 +18,10 @@ class Identity:
     """A module of the edge device, or (without a module name) a device.
 
     Attributes:
-        device: the device id.
-        module: the module id, None for a leaf device.
-        key: what tokens are signed with, base64.
-        generation: changes when a module is made anew.
+        device: The device id.
+        module: The module id, None for a leaf device.
+        key: What tokens are signed with, base64.
+        generation: Changes when a module is made anew.
     """
 
     device: str
@@ -94,7 +94,7 @@ def check_token(text: str, identity: Identity, hub_name: str, now: float) -> int
         now: In seconds since 1970.
 
     Raises:
-        TokenError: it is malformed, for another resource, signed with another key, or expired.
+        TokenError: It is malformed, for another resource, signed with another key, or expired.
     """
     scheme, _, rest = text.partition(" ")
     fields = dict(part.split("=", 1) for part in rest.split("&") if "=" in part)

@@ -64,13 +64,13 @@ class Message:
     """One message.
 
     Attributes:
-        device: the device it comes from.
-        module: the module, None from a leaf device.
-        output: the output of the module that it was sent to, if any.
-        body: its bytes.
-        system: system properties that the sender has set, as conditions name them (contentType, messageId, cid, ...).
-        properties: application properties.
-        received: when the hub took it (unix seconds).
+        device: The device it comes from.
+        module: The module, None from a leaf device.
+        output: The output of the module that it was sent to, if any.
+        body: Its bytes.
+        system: System properties that the sender has set, as conditions name them (contentType, messageId, cid, ...).
+        properties: Application properties.
+        received: When the hub took it (unix seconds).
     """
 
     device: str
@@ -164,7 +164,7 @@ def from_topic(  # noqa: PLR0913 - a message's parts
         marks: What the hub adds.
 
     Raises:
-        DroppedError: edgeHub acknowledges it, and takes it no further.
+        DroppedError: EdgeHub acknowledges it, and takes it no further.
     """
     system: dict[str, str] = {}
     properties: dict[str, str] = {}

@@ -39,11 +39,11 @@ class Status:
     """What the agent knows of a module.
 
     Attributes:
-        state: running, backoff, failed or stopped.
-        pid: of the process, if there is one.
-        restarts: in a row; a module that stays up for ten minutes starts from 0 again.
-        exit_code: of the last process that ended; negative is a signal.
-        started: when the present process was (unix seconds).
+        state: Running, backoff, failed or stopped.
+        pid: Of the process, if there is one.
+        restarts: In a row; a module that stays up for ten minutes starts from 0 again.
+        exit_code: Of the last process that ended; negative is a signal.
+        started: When the present process was (unix seconds).
     """
 
     state: str = "stopped"
@@ -57,16 +57,16 @@ class Module:
     """One module: its process, and what happens when that ends.
 
     Args:
-        spec: from the manifest.
-        prepare: makes the command and its environment, anew for every start.
-        log: the file for what the process writes.
-        backoff: seconds before the first restart.
+        spec: From the manifest.
+        prepare: Makes the command and its environment, anew for every start.
+        log: The file for what the process writes.
+        backoff: Seconds before the first restart.
 
     Attributes:
-        spec: from the manifest.
-        status: how it is.
-        log: the file for what the process writes.
-        stop_within: seconds between SIGTERM and SIGKILL.
+        spec: From the manifest.
+        status: How it is.
+        log: The file for what the process writes.
+        stop_within: Seconds between SIGTERM and SIGKILL.
     """
 
     def __init__(self, spec: ModuleSpec, prepare: Callable[[], Launch], log: Path, backoff: float) -> None:

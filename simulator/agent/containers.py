@@ -39,9 +39,9 @@ class Containers:
     """Modules as containers on the host's network, where they find the hub on its loopback address.
 
     Attributes:
-        program: podman or docker.
-        prefix: of the containers' names, so that two runtimes do not meet.
-        workload: the unix socket of the workload API.
+        program: Podman or docker.
+        prefix: Of the containers' names, so that two runtimes do not meet.
+        workload: The unix socket of the workload API.
     """
 
     program: str
@@ -54,13 +54,13 @@ class Containers:
         """Turn a module's settings into a container.
 
         Args:
-            spec: the module; of createOptions, Entrypoint, Cmd, Env and the settings of `_limits` count.
-            identity: edgeAgent's variables.
-            own_address: what listens on 0.0.0.0 listens here, so that modules do not meet on the host's network.
-            overrides: variables that win over the manifest's.
+            spec: The module; of createOptions, Entrypoint, Cmd, Env and the settings of `_limits` count.
+            identity: EdgeAgent's variables.
+            own_address: What listens on 0.0.0.0 listens here, so that modules do not meet on the host's network.
+            overrides: Variables that win over the manifest's.
 
         Raises:
-            ManifestError: a bind is not `host:container[:ro]`.
+            ManifestError: A bind is not `host:container[:ro]`.
         """
         name = f"{self.prefix}-{spec.name}"
         variables = {

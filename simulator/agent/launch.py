@@ -24,11 +24,11 @@ class Launch:
     """A command and the environment to run it in.
 
     Attributes:
-        command: program and arguments.
-        environment: all of its variables.
-        container: the name of the container in which the module runs; "" if the process is the module.
-        signal: the command that sends a container a signal, without the signal and the name.
-        clear: the command that takes away what an ended process has left.
+        command: Program and arguments.
+        environment: All of its variables.
+        container: The name of the container in which the module runs; "" if the process is the module.
+        signal: The command that sends a container a signal, without the signal and the name.
+        clear: The command that takes away what an ended process has left.
     """
 
     command: list[str]
@@ -51,13 +51,13 @@ def prepare(spec: ModuleSpec, identity: Mapping[str, str], own_address: str, ove
     """Turn a module's settings into a process.
 
     Args:
-        spec: the module.
-        identity: edgeAgent's variables.
-        own_address: stands for the container's network address: what listens on 0.0.0.0 listens here.
-        overrides: variables that win over the manifest's.
+        spec: The module.
+        identity: EdgeAgent's variables.
+        own_address: Stands for the container's network address: what listens on 0.0.0.0 listens here.
+        overrides: Variables that win over the manifest's.
 
     Raises:
-        ManifestError: there is no command, or a bind is not `host:container[:ro]`.
+        ManifestError: There is no command, or a bind is not `host:container[:ro]`.
     """
     folders = binds(spec)
     environment = {
@@ -95,11 +95,11 @@ def binds(spec: ModuleSpec, made_with: int | None = None) -> list[Bind]:
     """The folders of createOptions' `HostConfig.Binds`, the innermost first, as mounts hide what they are mounted on.
 
     Args:
-        spec: the module.
-        made_with: permissions of a folder that is not there yet and is made.
+        spec: The module.
+        made_with: Permissions of a folder that is not there yet and is made.
 
     Raises:
-        ManifestError: one is not `host:container[:ro]`, or does not exist and is to be read only.
+        ManifestError: One is not `host:container[:ro]`, or does not exist and is to be read only.
     """
     found = []
     for bind in (spec.create_options.get("HostConfig") or {}).get("Binds") or []:

@@ -56,7 +56,7 @@ def parse(content: dict[str, Any]) -> Manifest:
     """Take from a deployment manifest what the runtime needs.
 
     Raises:
-        ManifestError: edgeAgent or edgeHub would not take it; the message has a line for each fault.
+        ManifestError: EdgeAgent or edgeHub would not take it; the message has a line for each fault.
     """
     if found := list(faults(content)):
         raise ManifestError(found[0] if len(found) == 1 else "\n  ".join([f"{len(found)} faults:", *found]))
@@ -115,7 +115,7 @@ def check_sizes(content: dict[str, Any]) -> None:
     """Make sure that IoT Hub takes what the manifest sets in twins.
 
     Raises:
-        ManifestError: a value or a twin is too large.
+        ManifestError: A value or a twin is too large.
     """
     for name in content.get("modulesContent", {}):
         properties = desired(content, name)
@@ -142,7 +142,7 @@ def without(content: dict[str, Any], name: str) -> list[str]:
     """Take a module out of a manifest, with its twin and its routes; the names of the routes.
 
     Raises:
-        ManifestError: there is no such module.
+        ManifestError: There is no such module.
     """
     modules = desired(content, "$edgeAgent").get("modules", {})
     if modules.pop(name, None) is None:

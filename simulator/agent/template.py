@@ -46,10 +46,10 @@ class Template:
     """A deployment template with what its placeholders stand for.
 
     Args:
-        path: the template; `modules/` is looked for beside it.
-        architecture: amd64, arm64v8 or arm32v7; chooses the images' tags.
-        environment: wins over `settings`; the process's own unless given.
-        settings: the `.env` file; the one beside the template unless given.
+        path: The template; `modules/` is looked for beside it.
+        architecture: Amd64, arm64v8 or arm32v7; chooses the images' tags.
+        environment: Wins over `settings`; the process's own unless given.
+        settings: The `.env` file; the one beside the template unless given.
     """
 
     def __init__(

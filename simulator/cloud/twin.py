@@ -81,7 +81,7 @@ def merged(base: Mapping[str, Any], patch: Mapping[str, Any]) -> dict[str, Any]:
     """A patch laid over properties: null removes, objects merge.
 
     Raises:
-        TwinError: the patch or the result is beyond a limit of IoT Hub.
+        TwinError: The patch or the result is beyond a limit of IoT Hub.
     """
     for name, value in patch.items():
         _check(name, value, 1)
@@ -121,7 +121,7 @@ def check_reported(patch: Mapping[str, Any]) -> None:
     """Make sure that edgeHub takes a patch of reported properties, as it answers before the cloud does.
 
     Raises:
-        TwinError: it does not.
+        TwinError: It does not.
     """
     size = len(json.dumps(patch, separators=(",", ":"), ensure_ascii=False).encode())
     if size > LARGEST_SECTION:

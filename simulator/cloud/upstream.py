@@ -78,11 +78,11 @@ class Upstream:
     """IoT Hub as far as an edge device sees it.
 
     Args:
-        home: the folder for `upstream.sqlite3`.
+        home: The folder for `upstream.sqlite3`.
 
     Attributes:
-        refusal: why messages are refused now (a key of REFUSALS), or None.
-        count: messages received so far.
+        refusal: Why messages are refused now (a key of REFUSALS), or None.
+        count: Messages received so far.
     """
 
     def __init__(self, home: Path) -> None:
@@ -115,7 +115,7 @@ class Upstream:
         """Take messages in one commit.
 
         Raises:
-            RefusedError: the cloud is told to refuse them.
+            RefusedError: The cloud is told to refuse them.
         """
         if self.refusal is not None:
             raise RefusedError(REFUSALS[self.refusal])

@@ -39,8 +39,8 @@ class Plan(NamedTuple):
     """What one device does.
 
     Attributes:
-        connection_string: how it connects.
-        telemetry: what it sends, a message each.
+        connection_string: How it connects.
+        telemetry: What it sends, a message each.
     """
 
     connection_string: str
@@ -67,9 +67,9 @@ def recorded(path: Path, model: Path | None, count: int) -> dict[str, Telemetry]
     """What the first machines of a file sent, by their names, which are Client_001 ... where the file has numbers.
 
     Args:
-        path: a C-MAPSS file, or a task's own table (`.csv`); either may be in .gz.
-        model: the model that a table is for.
-        count: how many machines.
+        path: A C-MAPSS file, or a task's own table (`.csv`); either may be in .gz.
+        model: The model that a table is for.
+        count: How many machines.
     """
     if not is_table(path):
         recording = read_cmapss(path, PREFIX)
@@ -159,13 +159,13 @@ class Fleet:
     """Devices that send side by side.
 
     Args:
-        plans: one for each.
-        rate: messages a second of each; 0 is as fast as the hub takes them.
-        cycles: the most messages of each; None is all.
-        trust_bundle: the certificate of a gateway that no public authority vouches for.
+        plans: One for each.
+        rate: Messages a second of each; 0 is as fast as the hub takes them.
+        cycles: The most messages of each; None is all.
+        trust_bundle: The certificate of a gateway that no public authority vouches for.
 
     Attributes:
-        sent: messages that the hub has acknowledged.
+        sent: Messages that the hub has acknowledged.
     """
 
     def __init__(

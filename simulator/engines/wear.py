@@ -75,10 +75,10 @@ class Engine:
     """One engine from new to failure (or to where its record stops).
 
     Attributes:
-        unit: number within its file, from 1.
-        fault: the part that wears out.
+        unit: Number within its file, from 1.
+        fault: The part that wears out.
         rows: [cycles, 24], operational settings 1 to 3 and sensors 1 to 21, one row a cycle.
-        remaining: cycles that it would still fly after the last row.
+        remaining: Cycles that it would still fly after the last row.
     """
 
     unit: int
@@ -115,7 +115,7 @@ def fly(rng: np.random.Generator, regimes: tuple[Regime, ...], fault: FaultMode,
         rng: Draws noise and flights.
         regimes: That the engine flies in.
         fault: What wears out.
-        wear: float64 [cycles], 0 when new, 1 at failure.
+        wear: Float64 [cycles], 0 when new, 1 at failure.
     """
     shares = np.array([regime.share for regime in regimes])
     flown = rng.choice(len(regimes), size=len(wear), p=shares / shares.sum())
@@ -146,9 +146,9 @@ def engines(subset: str, count: int, seed: int, *, truncated: bool = False) -> I
 
     Args:
         subset: FD001 to FD004.
-        count: how many.
-        seed: what chooses them; training and test engines of one seed differ.
-        truncated: stop each record some cycles before failure, as test files do.
+        count: How many.
+        seed: What chooses them; training and test engines of one seed differ.
+        truncated: Stop each record some cycles before failure, as test files do.
     """
     if subset not in SUBSETS:
         raise SimulatorError(f"subset {subset!r} is not known; the subsets are {', '.join(SUBSETS)}")

@@ -28,8 +28,8 @@ class Terms(NamedTuple):
     """On what terms messages are delivered; as they are, the real hub's.
 
     Attributes:
-        puback_timeout: seconds that a client has for its PUBACK.
-        in_flight: messages on their way to a client at once, across all its inputs.
+        puback_timeout: Seconds that a client has for its PUBACK.
+        in_flight: Messages on their way to a client at once, across all its inputs.
     """
 
     puback_timeout: float = PUBACK_TIMEOUT
@@ -43,11 +43,11 @@ class Client:
     """What one client is sent, in order.
 
     Attributes:
-        identity: the client.
-        queue: what waits for it.
-        connection: where it is connected now, if it is.
-        subscriptions: the topic filters of its session, with QoS.
-        session: whether there is a session to come back to.
+        identity: The client.
+        queue: What waits for it.
+        connection: Where it is connected now, if it is.
+        subscriptions: The topic filters of its session, with QoS.
+        session: Whether there is a session to come back to.
     """
 
     def __init__(self, identity: Identity, disturbance: Disturbance, terms: Terms) -> None:

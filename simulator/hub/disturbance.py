@@ -14,16 +14,16 @@ class Disturbance:
     """The faults that are on; clients are named by module or device id, `*` is all.
 
     Attributes:
-        refuse: clients whose credentials are refused.
-        withhold: clients whose messages are stored, but not acknowledged.
-        delay: seconds between a message's storing and its acknowledgement.
-        token_life: seconds after which any token counts as expired.
-        skew: seconds that the hub's clock is ahead.
-        report_status: by client, with which status its reports are answered instead of being kept.
-        silent_twin: clients whose twin requests, reads and reports, are never answered.
-        twin_delay: seconds after which a request to read a twin is answered.
-        garbled_twin: with which bytes a request to read a twin is answered.
-        choke: on a message that holds these bytes, its sender's connection is closed.
+        refuse: Clients whose credentials are refused.
+        withhold: Clients whose messages are stored, but not acknowledged.
+        delay: Seconds between a message's storing and its acknowledgement.
+        token_life: Seconds after which any token counts as expired.
+        skew: Seconds that the hub's clock is ahead.
+        report_status: By client, with which status its reports are answered instead of being kept.
+        silent_twin: Clients whose twin requests, reads and reports, are never answered.
+        twin_delay: Seconds after which a request to read a twin is answered.
+        garbled_twin: With which bytes a request to read a twin is answered.
+        choke: On a message that holds these bytes, its sender's connection is closed.
     """
 
     refuse: set[str] = field(default_factory=set)

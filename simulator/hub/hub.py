@@ -64,17 +64,17 @@ class Hub:
     """The edge hub of one device.
 
     Args:
-        home: the folder for `hub.sqlite3`.
-        edge: the IoT Hub's host name, and the edge device's id.
-        router: the routes.
-        upstream: the cloud's end.
-        terms: on which it delivers.
+        home: The folder for `hub.sqlite3`.
+        edge: The IoT Hub's host name, and the edge device's id.
+        router: The routes.
+        upstream: The cloud's end.
+        terms: On which it delivers.
 
     Attributes:
-        connections: all that are open, or about to close.
-        disturbance: what is made to go wrong.
-        unrouted: messages that no route took.
-        malformed: messages that were acknowledged and dropped.
+        connections: All that are open, or about to close.
+        disturbance: What is made to go wrong.
+        unrouted: Messages that no route took.
+        malformed: Messages that were acknowledged and dropped.
     """
 
     def __init__(
@@ -135,7 +135,7 @@ class Hub:
         """Stop: connections end, what waits stays on disk.
 
         Args:
-            abrupt: as if the process were killed: what has not been stored yet is lost, unacknowledged.
+            abrupt: As if the process were killed: what has not been stored yet is lost, unacknowledged.
         """
         if self._server is not None:
             self._server.close()
@@ -268,7 +268,7 @@ class Hub:
         """Who a CONNECT is from, and for how many seconds it is good.
 
         Raises:
-            TokenError: the client is not let in; the message says why.
+            TokenError: The client is not let in; the message says why.
         """
         peer = self._clients.get(packet.client_id)
         if peer is None:
@@ -287,7 +287,7 @@ class Hub:
         """Check a token and return for how many seconds it is good.
 
         Raises:
-            TokenError: it does not let its bearer in.
+            TokenError: It does not let its bearer in.
         """
         now = self.disturbance.now()
         life = check_token(text, identity, self.name, now) - now
@@ -580,6 +580,6 @@ class Hub:
             connect_within: Seconds for the module to be there.
 
         Raises:
-            MethodError: it is not connected, or does not answer.
+            MethodError: It is not connected, or does not answer.
         """
         return await self._methods.invoke(self.client(name), method, payload, answer_within, connect_within)

@@ -35,8 +35,8 @@ class InjectionServer:
     """Puts what it is sent into the queue of one module.
 
     Args:
-        hub: the hub.
-        module: the module that gets it.
+        hub: The hub.
+        module: The module that gets it.
     """
 
     def __init__(self, hub: Hub, module: str) -> None:
@@ -95,7 +95,7 @@ class _RefusedError(Exception):
     """What was posted is not taken.
 
     Attributes:
-        status: the HTTP status that says so.
+        status: The HTTP status that says so.
     """
 
     def __init__(self, status: int, message: str) -> None:

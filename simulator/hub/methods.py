@@ -41,14 +41,14 @@ class Methods:
         """Call a method of a client.
 
         Args:
-            peer: the client's.
-            name: of the method.
-            payload: anything that JSON holds.
-            answer_within: seconds to wait for the answer.
-            connect_within: seconds to wait for the client to connect.
+            peer: The client's.
+            name: Of the method.
+            payload: Anything that JSON holds.
+            answer_within: Seconds to wait for the answer.
+            connect_within: Seconds to wait for the client to connect.
 
         Raises:
-            MethodError: the client is away (404), too much is asked (400, 429), or no answer came (504).
+            MethodError: The client is away (404), too much is asked (400, 429), or no answer came (504).
         """
         body = json.dumps(payload).encode()
         if len(body) > LARGEST_PAYLOAD or not 0 < answer_within <= LONGEST_TIMEOUT:

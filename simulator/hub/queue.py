@@ -41,10 +41,10 @@ class EndpointQueue:
     """The messages for one endpoint, in order of priority, then arrival.
 
     Args:
-        store: where they are kept.
-        name: the endpoint: a client id, or `$upstream`.
-        length: how many the store holds already.
-        ready: called when there may be something to take.
+        store: Where they are kept.
+        name: The endpoint: a client id, or `$upstream`.
+        length: How many the store holds already.
+        ready: Called when there may be something to take.
     """
 
     def __init__(self, store: Database, name: str, length: int, ready: Callable[[], None]) -> None:

@@ -22,8 +22,8 @@ class Uplink:
     """Sends what waits for upstream, in order, until it is taken.
 
     Args:
-        upstream: the cloud's end.
-        now: the hub's idea of the time.
+        upstream: The cloud's end.
+        now: The hub's idea of the time.
     """
 
     def __init__(self, upstream: Upstream, now: Callable[[], float]) -> None:

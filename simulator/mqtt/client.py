@@ -21,10 +21,10 @@ class BareClient:
     """One connection to the hub; nothing is acknowledged or answered unless the caller does it.
 
     Args:
-        address: the hub's.
-        hub_name: the IoT Hub's host name.
-        identity: who the client is.
-        trust_bundle: the certificate that it trusts.
+        address: The hub's.
+        hub_name: The IoT Hub's host name.
+        identity: Who the client is.
+        trust_bundle: The certificate that it trusts.
     """
 
     def __init__(self, address: str, hub_name: str, identity: Identity, trust_bundle: Path) -> None:
@@ -79,7 +79,7 @@ class BareClient:
         """The next packet.
 
         Raises:
-            ConnectionResetError: the hub has closed the connection.
+            ConnectionResetError: The hub has closed the connection.
         """
         while not self._packets:
             data = await self._reader.read(65536)

@@ -87,8 +87,8 @@ class Connection(asyncio.Protocol):
     """Takes packets from one client and hands them to the hub.
 
     Attributes:
-        identity: who it is, once it is let in.
-        model: the id of the plug and play model that it says it follows, "" for none.
+        identity: Who it is, once it is let in.
+        model: The id of the plug and play model that it says it follows, "" for none.
     """
 
     def __init__(self, hub: Broker) -> None:
@@ -172,7 +172,7 @@ class Connection(asyncio.Protocol):
         """Send half a packet, and end the TCP connection without a word of TLS.
 
         Args:
-            reset: with a TCP reset; otherwise by shutting it down in both directions, on which the SDK's thread that
+            reset: With a TCP reset; otherwise by shutting it down in both directions, on which the SDK's thread that
                 is about to write gets an SSLEOFError.
         """
         if self._transport is None:

@@ -268,7 +268,7 @@ class Decoder:
     """Packets from a stream of bytes, in whatever pieces it comes.
 
     Args:
-        largest: the most bytes of a packet, without its first ones.
+        largest: The most bytes of a packet, without its first ones.
     """
 
     def __init__(self, largest: int = LARGEST_PACKET) -> None:
@@ -279,7 +279,7 @@ class Decoder:
         """Take bytes; yield each packet that is whole.
 
         Raises:
-            ProtocolError: the bytes are not MQTT 3.1.1; the stream is of no use from here on.
+            ProtocolError: The bytes are not MQTT 3.1.1; the stream is of no use from here on.
         """
         buffer = self._buffer
         buffer += data

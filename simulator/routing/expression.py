@@ -38,12 +38,12 @@ class Expression(NamedTuple):
     """A part of a condition.
 
     Attributes:
-        type: its type.
-        evaluate: its value for a message.
-        depth: how deep its parts are nested.
-        text: as it stands in the route.
-        start: where it begins, in characters from 0.
-        found: of a path into a body: whether the body has it.
+        type: Its type.
+        evaluate: Its value for a message.
+        depth: How deep its parts are nested.
+        text: As it stands in the route.
+        start: Where it begins, in characters from 0.
+        found: Of a path into a body: whether the body has it.
     """
 
     type: Type

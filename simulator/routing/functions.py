@@ -19,10 +19,10 @@ class Function(NamedTuple):
     """A function.
 
     Attributes:
-        arguments: the types that each may have; the last ones may be left out.
-        least: how many there have to be.
-        result: its type.
-        apply: what it does with values that all are of the types that it takes; Undefined otherwise.
+        arguments: The types that each may have; the last ones may be left out.
+        least: How many there have to be.
+        result: Its type.
+        apply: What it does with values that all are of the types that it takes; Undefined otherwise.
     """
 
     arguments: tuple[frozenset[Type], ...]
@@ -142,7 +142,7 @@ def called(name: str, start: int, arguments: Sequence[Expression]) -> Expression
     """`name(arguments)`; names in any case.
 
     Raises:
-        PlaceError: there is no such function, or it does not take these.
+        PlaceError: There is no such function, or it does not take these.
     """
     key = name.lower()
     given = ", ".join(argument.type.value for argument in arguments)

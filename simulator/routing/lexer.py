@@ -52,7 +52,7 @@ class PlaceError(RouteError):
     """A fault at a place in a route.
 
     Attributes:
-        start: where, in characters from 0; None if it is all of it.
+        start: Where, in characters from 0; None if it is all of it.
     """
 
     def __init__(self, start: int | None, message: str) -> None:
@@ -64,7 +64,7 @@ def words(text: str) -> Iterator[Token]:
     """The words of a text, comments among them.
 
     Raises:
-        PlaceError: something begins no word.
+        PlaceError: Something begins no word.
     """
     position = 0
     while position < len(text):

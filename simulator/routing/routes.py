@@ -80,13 +80,13 @@ class Route(NamedTuple):
     """A route ready to be matched.
 
     Attributes:
-        name: in the manifest.
-        source: what the sources of its messages begin with, in small letters.
-        condition: what else a message has to meet, if anything.
-        sink: where its messages go.
+        name: In the manifest.
+        source: What the sources of its messages begin with, in small letters.
+        condition: What else a message has to meet, if anything.
+        sink: Where its messages go.
         priority: 0 goes first.
-        time_to_live: of its messages, in seconds.
-        advice: what its author should know, a line each.
+        time_to_live: Of its messages, in seconds.
+        advice: What its author should know, a line each.
     """
 
     name: str
@@ -224,10 +224,10 @@ class Parsed(NamedTuple):
     """A route whose form is right; its condition's types are not looked at yet, as edgeHub does that later.
 
     Attributes:
-        spec: as the manifest has it.
-        source: what stands after FROM.
-        condition: the condition's tree, if there is one.
-        sink: where it leads.
+        spec: As the manifest has it.
+        source: What stands after FROM.
+        condition: The condition's tree, if there is one.
+        sink: Where it leads.
     """
 
     spec: RouteSpec
@@ -239,7 +239,7 @@ class Parsed(NamedTuple):
         """The route, ready to be matched.
 
         Raises:
-            ConditionError: its condition compares or gives to functions what has other types.
+            ConditionError: Its condition compares or gives to functions what has other types.
         """
         compiler = _Compiler()
         condition = None
@@ -294,7 +294,7 @@ def compile_condition(text: str) -> Expression:
     """Compile a condition alone; one that is empty is Undefined.
 
     Raises:
-        PlaceError: it is none.
+        PlaceError: It is none.
     """
     (tree,) = _parsed(text, "condition").children
     return _NOTHING if tree is None else _expression(_Compiler(), tree)
@@ -304,7 +304,7 @@ def parse_route(spec: RouteSpec) -> Parsed:
     """Read a route.
 
     Raises:
-        RouteError: it is not one; the message names the route and points at the column.
+        RouteError: It is not one; the message names the route and points at the column.
     """
     if len(spec.text) > LONGEST:
         raise RouteError(f"route {spec.name} has {len(spec.text)} characters; a twin's value holds {LONGEST}")
@@ -356,7 +356,7 @@ def compile_route(spec: RouteSpec) -> Route:
     """Make a route that can be matched.
 
     Raises:
-        RouteError: it is not one; ConditionError if only its condition's types are wrong.
+        RouteError: It is not one; ConditionError if only its condition's types are wrong.
     """
     return parse_route(spec).compiled()
 

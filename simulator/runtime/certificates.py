@@ -23,7 +23,7 @@ class Authority:
     """A certificate authority kept in a folder, so that clients still trust the hub after a restart.
 
     Args:
-        folder: holds `ca.pem`, `ca.key`, and the server's pair.
+        folder: Holds `ca.pem`, `ca.key`, and the server's pair.
     """
 
     def __init__(self, folder: Path) -> None:

@@ -198,7 +198,7 @@ async def command(home: Path, name: str, /, **arguments: Any) -> Any:  # noqa: A
     """Send a command to the runtime that runs in a home folder.
 
     Raises:
-        SimulatorError: none runs there, or it refuses.
+        SimulatorError: None runs there, or it refuses.
     """
     path = home / FILE
     try:

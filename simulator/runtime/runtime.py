@@ -48,25 +48,25 @@ class Runtime:
     """One edge device's runtime.
 
     Args:
-        content: the deployment manifest.
-        home: its folder; what it keeps there (queues, sessions, keys, the upstream file) is found again.
-        address: of 127.0.0.0/8; a free one if not given.
-        device: the edge device's id.
-        environment: per module, variables that win over the manifest's.
-        start_modules: whether the agent starts the modules.
-        backoff: seconds before a module's first restart (edgeAgent: 10).
-        terms: on which the hub delivers; edgeHub's if not given.
-        containers: the program that runs the modules as containers, podman or docker; as processes if not given.
-        inject_into: the module that gets what is posted to the injection server, if there is to be one.
+        content: The deployment manifest.
+        home: Its folder; what it keeps there (queues, sessions, keys, the upstream file) is found again.
+        address: Of 127.0.0.0/8; a free one if not given.
+        device: The edge device's id.
+        environment: Per module, variables that win over the manifest's.
+        start_modules: Whether the agent starts the modules.
+        backoff: Seconds before a module's first restart (edgeAgent: 10).
+        terms: On which the hub delivers; edgeHub's if not given.
+        containers: The program that runs the modules as containers, podman or docker; as processes if not given.
+        inject_into: The module that gets what is posted to the injection server, if there is to be one.
 
     Attributes:
-        address: where the hub listens, port 8883.
-        hub: the edge hub.
-        agent: the modules.
-        upstream: the cloud's end.
-        faults: what can be made to go wrong.
-        methods: the server for methods from module to module; `available` if port 443 could be had.
-        injection: the injection server, if there is one; `port` is where.
+        address: Where the hub listens, port 8883.
+        hub: The edge hub.
+        agent: The modules.
+        upstream: The cloud's end.
+        faults: What can be made to go wrong.
+        methods: The server for methods from module to module; `available` if port 443 could be had.
+        injection: The injection server, if there is one; `port` is where.
     """
 
     def __init__(  # noqa: PLR0913 - options of one device, all with a default

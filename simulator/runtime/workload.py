@@ -21,8 +21,8 @@ class WorkloadServer:
     """Serves the workload API on a unix socket.
 
     Args:
-        hub: whose identities sign.
-        trust_bundle: the PEM of the certificates that modules trust.
+        hub: Whose identities sign.
+        trust_bundle: The PEM of the certificates that modules trust.
     """
 
     def __init__(self, hub: Hub, trust_bundle: str) -> None:

@@ -17,8 +17,6 @@ from tests.images.conftest import VERSION, Image
 from tests.places import ROOT
 
 MODELS = sorted((ROOT / "models").glob("*.onnx"))
-MEGABYTES = {"amd64": 300, "arm64v8": 300, "arm32v7": 240}
-MODELS = sorted((ROOT / "models").glob("*.onnx"))
 # With the base.
 MEGABYTES = {"amd64": 300, "arm64v8": 300, "arm32v7": 240}
 OCI = {"amd64": "amd64", "arm64v8": "arm64", "arm32v7": "arm"}

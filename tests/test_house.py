@@ -227,6 +227,25 @@ def test_whatever_the_simulator_has_the_same_as_a_device_is_shown_by_a_test() ->
         assert not linked or (ROOT / linked[1]).exists(), matter
 
 
+DOCS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "models").glob("*.md")])
+
+
+@pytest.mark.parametrize("path", DOCS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_whatever_the_docs_link_to_is_there(path: Path) -> None:
+    links = re.findall(r"\]\(([^)#\s]+)(?:#[^)]*)?\)", path.read_text())
+    assert [each for each in links if "://" not in each and not (path.parent / each).exists()] == []
+
+
+def test_each_file_that_the_architecture_names_is_there_unless_its_place_is_kept() -> None:
+    text = (ROOT / "docs/architecture.md").read_text()
+    kept = next(each for each in text.split("\n\n") if each.startswith("What comes next has its place"))
+    files = {str(path.relative_to(ROOT)) for package in PACKAGES for path in (ROOT / package).rglob("*.py")}
+    named = set(re.findall(r"`(?:\w+/)*(?:\w+\.py)`", text.replace(kept, "")))
+    assert len(named) > 50
+    gone = {each for each in named if not any(f"/{file}".endswith(f"/{each.strip('`')}") for file in files)}
+    assert gone == {"`tests/test_house.py`"}
+
+
 SCRIPTS = [".ci/run", *(f"images/{path.name}" for path in (ROOT / "images").glob("*.sh"))]
 
 

@@ -208,6 +208,19 @@ def test_a_module_names_dockerfiles_that_are_there_and_the_projects_version(path
         assert f"ARG VERSION={VERSION}" in text
 
 
+def test_each_file_has_a_test_of_its_name_or_a_line_that_says_what_shows_it() -> None:
+    through = {}
+    for shown_by, files in re.findall(
+        r"^\| \[.+?\]\((.+?)\) \| (.+) \|$", (ROOT / "tests/README.md").read_text(), re.M
+    ):
+        through |= dict.fromkeys(re.findall(r"`(.+?)`", files), ROOT / "tests" / shown_by)
+    assert [file for file, shown_by in through.items() if not ((ROOT / file).exists() and shown_by.exists())] == []
+    files = [path.relative_to(ROOT) for package in PACKAGES for path in (ROOT / package).rglob("*.py")]
+    own = {str(file) for file in files if (ROOT / "tests" / file.parent / f"test_{file.name}").exists()}
+    assert own & through.keys() == set()
+    assert {str(file) for file in files if file.name != "__init__.py"} - own - through.keys() == set()
+
+
 def test_each_test_that_a_promise_names_is_there() -> None:
     names = re.findall(
         r"(?:def|async def) (\w+)\(", "".join(path.read_text() for path in (ROOT / "tests").rglob("*.py"))

@@ -1,6 +1,5 @@
 """The real deployment on the simulator's edge runtime, with a small model and a short telemetry file, for tests."""
 
-import asyncio
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -16,6 +15,7 @@ from simulator.cloud.upstream import Received
 from simulator.engines.wear import engines as simulated
 from simulator.runtime import Runtime
 from tests.onnx_models import tiny_model
+from tests.waiting import until
 
 RETRY_SECONDS = 0.1
 
@@ -74,8 +74,7 @@ async def answered(runtime: Runtime, count: int) -> list[Received]:
     needed = count
     while True:
         await runtime.upstream.arrived(needed)
-        while not runtime.upstream.twin(source).reported.get("replay", {}).get("ended"):
-            await asyncio.sleep(0.05)
+        await until(lambda: runtime.upstream.twin(source).reported.get("replay", {}).get("ended"), 240.0)
         seen = runtime.upstream.count
         messages = runtime.upstream.messages()
         missing = count - len({each.correlation_id for each in messages})

@@ -4,7 +4,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 
 import psutil
 import pytest
@@ -12,6 +11,7 @@ import pytest
 from simulator.engines.cmapss import write_subset
 from tests.onnx_models import signature, tiny_model
 from tests.places import ROOT
+from tests.waiting import until_now
 
 
 def command(*arguments: object) -> list[str]:
@@ -67,8 +67,8 @@ def test_a_demo_that_is_stopped_leaves_no_process_behind(tmp_path, number, doing
         command("--data", tmp_path, "--out", tmp_path / "out", *doing), cwd=ROOT, stderr=subprocess.PIPE, text=True
     )
     mine = psutil.Process(process.pid)
-    while len(children := mine.children(recursive=True)) < processes:
-        time.sleep(0.1)
+    until_now(lambda: len(mine.children(recursive=True)) >= processes, 120.0)
+    children = mine.children(recursive=True)
     process.send_signal(number)
     _, told = process.communicate(timeout=120)
     assert process.returncode == 130

@@ -10,6 +10,7 @@ from modules.edge.journal import Journal, Settlement
 from modules.rulclassifier.tables import TABLES
 from simulator.runtime import Runtime
 from tests.deployment import Deployment, answered, by_output
+from tests.waiting import until
 
 CLASSIFIER = "rulclassifier"
 ANSWER = {"ac": 404, "ad": "not a property of this module"}
@@ -31,12 +32,6 @@ def reported(runtime: Runtime) -> dict:
     found = runtime.upstream.twin(twin_of(runtime)).reported
     of_desired = {name: value for name, value in found.items() if isinstance(value, dict)}
     return {name: {key: value[key] for key in value if key != "av"} for name, value in of_desired.items()}
-
-
-async def until(condition, seconds: float = 60.0) -> None:
-    async with asyncio.timeout(seconds):
-        while not condition():
-            await asyncio.sleep(0.05)
 
 
 async def all_is_answered(runtime: Runtime, deployment: Deployment) -> None:

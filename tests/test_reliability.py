@@ -19,6 +19,7 @@ from simulator.hub.client import Terms
 from simulator.runtime import Runtime
 from tests.deployment import Deployment, answered, by_output
 from tests.places import ROOT
+from tests.waiting import until
 
 ROUNDS = int(os.environ.get("FAULT_ROUNDS", "1"))
 CLASSIFIER = "rulclassifier"
@@ -184,8 +185,7 @@ async def test_a_full_journal_pushes_back_on_the_hub_and_drains_by_itself(tmp_pa
         runtime.faults.withhold(CLASSIFIER)
         # Until the journal refuses: what is stored for the module at the hub then stays there.
         source = f"{runtime.hub.device}/telemetrysource"
-        while not runtime.upstream.twin(source).reported.get("replay"):
-            await asyncio.sleep(0.05)
+        await until(lambda: runtime.upstream.twin(source).reported.get("replay"))
         await asyncio.sleep(3.0)
         journal = tmp_path / "state" / CLASSIFIER / "journal.sqlite3"
         assert journal.stat().st_size < 3_000_000

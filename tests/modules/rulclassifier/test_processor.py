@@ -1,4 +1,3 @@
-import asyncio
 import json
 import shutil
 import time
@@ -22,6 +21,7 @@ from scoring.predictions.classifier import Classifier
 from scoring.telemetry.turbofan import FIELDS
 from tests.onnx_models import body, record, signature, tiny_model
 from tests.places import ROOT
+from tests.waiting import until
 
 TOPIC = "devices/edge-1/modules/rulclassifier/inputs/telemetry/%24.cdid=Client_001&%24.mid="
 MODULE_TOPIC = "devices/edge-1/modules/rulclassifier/inputs/telemetry/%24.cdid=edge-1&%24.cmid=source&%24.mid=x"
@@ -266,8 +266,7 @@ async def test_metrics_and_health_are_served(module) -> None:
 async def test_the_thread_processes_what_arrives_and_ends_when_told(module) -> None:
     module.processor.start()
     module.take(body(1), body(2))
-    while module.journal.outbox_entries < 2:
-        await asyncio.sleep(0.001)
+    await until(lambda: module.journal.outbox_entries >= 2)
     module.processor.stop()
     with pytest.raises(RuntimeError, match="has ended"):
         await module.processor.watch()

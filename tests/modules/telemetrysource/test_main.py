@@ -152,7 +152,9 @@ def test_a_table_that_cannot_be_scored_is_refused_with_its_line(tmp_path, text, 
     assert "\n" not in str(refusal.value)
 
 
-@pytest.mark.parametrize("content", [b"no gzip", gzip.compress(TABLE.encode())[:-9], b""])
+@pytest.mark.parametrize(
+    "content", [b"no gzip", gzip.compress(TABLE.encode())[:-9], b""], ids=["no gzip", "cut off", "empty"]
+)
 def test_a_damaged_table_is_refused(tmp_path, content) -> None:
     path = tmp_path / "t.csv.gz"
     path.write_bytes(content)

@@ -3,9 +3,12 @@
 import asyncio
 import json
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import aiohttp
+
+from tests.waiting import PATIENCE
 
 JSON = {"Content-Type": "application/json"}
 LINES = {"Content-Type": "application/x-ndjson"}
@@ -56,6 +59,12 @@ class Client:
         """The sum of a metric over its labels."""
         text = (await self.get("/metrics")).text
         return sum(float(value) for value in re.findall(rf"^scoring_{name}(?:{{.*}})? (\S+)$", text, re.MULTILINE))
+
+    async def until(self, name: str, holds: Callable[[float], object]) -> None:
+        """Wait until a metric has such a value."""
+        async with asyncio.timeout(PATIENCE):
+            while not holds(await self.metric(name)):
+                await asyncio.sleep(0.01)
 
     async def connect(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         """A bare connection, for what no well-behaved client does."""

@@ -4,6 +4,7 @@ import threading
 from scoring.predictions.classifier import Classifier
 from scoring.service.limits import Limits
 from tests.onnx_models import record
+from tests.waiting import until
 
 
 def of(engine: str, cycle: int = 1, rul: float = 100.0) -> dict:
@@ -37,8 +38,7 @@ async def test_requests_that_wait_together_are_scored_together_and_each_gets_its
     first = asyncio.create_task(client.score(of("first")))
     await gate.until_entered()
     others = [asyncio.create_task(client.score([of(f"e{n}", rul=30.0 + n)])) for n in range(20)]
-    while await client.metric("waiting_rows") < 20:
-        await asyncio.sleep(0.01)
+    await client.until("waiting_rows", lambda value: value >= 20)
     gate.open.set()
     answers = [(await each).json[0] for each in others]
     assert [(each["ConnectionDeviceId"], each["PredictedRul"]) for each in answers] == [
@@ -55,8 +55,7 @@ async def test_a_batch_has_at_most_its_size_unless_one_request_is_larger(start, 
     await gate.until_entered()
     for n, size in enumerate((2, 1, 2, 9, 1)):
         tasks.append(asyncio.create_task(client.score([of(f"e{n}", cycle) for cycle in range(1, size + 1)])))
-        while await client.metric("running_requests") < n + 2:
-            await asyncio.sleep(0.01)
+        await client.until("running_requests", lambda value, n=n: value >= n + 2)
     gate.open.set()
     assert [(await each).status for each in tasks] == [200] * 6
     assert gate.sizes == [1, 3, 2, 9, 1]
@@ -68,8 +67,7 @@ async def test_a_full_batch_need_not_wait_for_the_call_that_runs(start, monkeypa
     first = asyncio.create_task(client.score(of("first")))
     await gate.until_entered()
     second = asyncio.create_task(client.score([of("a"), of("b", rul=50.0)]))
-    while gate.sizes != [1, 2]:
-        await asyncio.sleep(0.01)
+    await until(lambda: gate.sizes == [1, 2])
     gate.open.set()
     assert (await first).status == 200
     assert [each["PredictedRul"] for each in (await second).json] == [100.0, 50.0]
@@ -89,8 +87,7 @@ async def test_a_full_queue_refuses_at_once_and_takes_requests_again_when_it_has
     running = asyncio.create_task(client.score(of("running")))
     await gate.until_entered()
     waiting = asyncio.create_task(client.score([of("a"), of("b"), of("c")]))
-    while await client.metric("waiting_rows") < 3:
-        await asyncio.sleep(0.01)
+    await client.until("waiting_rows", lambda value: value >= 3)
     refused = await client.score(of("d"))
     assert (refused.status, refused.error["reason"], refused.headers["Retry-After"]) == (503, "overloaded", "1")
     gate.open.set()
@@ -132,8 +129,7 @@ async def test_what_makes_the_model_fail_does_not_spoil_the_requests_beside_it(s
     first = asyncio.create_task(client.score(of("first")))
     await gate.until_entered()
     tasks = [asyncio.create_task(client.score(of(engine))) for engine in ("a", "poison", "b")]
-    while await client.metric("waiting_rows") < 3:
-        await asyncio.sleep(0.01)
+    await client.until("waiting_rows", lambda value: value >= 3)
     gate.open.set()
     answers = [await each for each in (first, *tasks)]
     assert [each.status for each in answers] == [200, 200, 500, 200]
@@ -149,8 +145,7 @@ async def test_two_requests_for_one_engine_in_one_batch_are_judged_in_their_orde
     tasks = []
     for n, cycle in enumerate((50, 3, 51)):
         tasks.append(asyncio.create_task(client.score(of("a", cycle))))
-        while await client.metric("waiting_rows") < n + 1:
-            await asyncio.sleep(0.01)
+        await client.until("waiting_rows", lambda value, n=n: value >= n + 1)
     gate.open.set()
     await first
     assert [(await each).status for each in tasks] == [200, 409, 200]

@@ -30,8 +30,7 @@ async def test_one_connection_too_many_is_told_to_come_again_and_the_others_go_o
     assert await client.metric("refused_total") == 1
     for each in (held, writer):
         each.close()
-    while await client.metric("connections") > 1:
-        await asyncio.sleep(0.01)
+    await client.until("connections", lambda value: value <= 1)
     reader, writer = await client.connect()
     writer.write(b"GET /health/live HTTP/1.1\r\nHost: x\r\n\r\n")
     assert await reader.readline() == b"HTTP/1.1 200 OK\r\n"

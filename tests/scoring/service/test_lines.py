@@ -110,8 +110,7 @@ async def test_a_caller_that_goes_in_mid_stream_leaves_nothing_behind(client) ->
     assert b"200 OK" in await reader.readline()
     assert await client.metric("running_requests") == 1
     writer.close()
-    while await client.metric("running_requests"):
-        await asyncio.sleep(0.01)
+    await client.until("running_requests", lambda value: not value)
     assert (await client.score(of("a", 2))).status == 200
 
 

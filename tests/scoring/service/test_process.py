@@ -12,6 +12,7 @@ from scoring.service.process import is_loopback
 from tests.onnx_models import record, tiny_model
 from tests.scoring.service.client import LINES, Client
 from tests.scoring.service.running import running
+from tests.waiting import until
 
 
 @pytest.fixture(scope="module")
@@ -94,14 +95,12 @@ async def closed(opened) -> None:
 
 
 async def test_of_connections_that_come_at_once_no_more_are_let_in_than_may_be(model_path, tmp_path) -> None:
-    with running(model_path, tmp_path, files=256) as service:
+    with running(model_path, tmp_path, "--seconds", "300", files=256) as service:
         host, port = service.url.removeprefix("http://").split(":")
         opened = await asyncio.gather(*(asyncio.open_connection(host, int(port)) for _ in range(300)))
         reading = [asyncio.create_task(reader.read(12)) for reader, _ in opened]
         # Those that are let in are told nothing.
-        async with asyncio.timeout(60):
-            while sum(each.done() for each in reading) < 300 - 64:
-                await asyncio.sleep(0.05)
+        await until(lambda: sum(each.done() for each in reading) >= 300 - 64)
         await asyncio.sleep(1)
         refused = [each.result() for each in reading if each.done()]
         for each in reading:

@@ -146,7 +146,9 @@ def test_a_byte_order_mark_is_no_part_of_the_first_number(tmp_path):
     assert read_trajectories(path).cycles.tolist() == [1, 2]
 
 
-@pytest.mark.parametrize("content", [b"not gzip", gzip.compress(rows((1, 1)).encode())[:-6], b""])
+@pytest.mark.parametrize(
+    "content", [b"not gzip", gzip.compress(rows((1, 1)).encode())[:-6], b""], ids=["no gzip", "cut off", "empty"]
+)
 def test_a_broken_gzip_file_is_named(tmp_path, content):
     path = tmp_path / "train.txt.gz"
     path.write_bytes(content)

@@ -1,4 +1,3 @@
-import asyncio
 import json
 import re
 import signal
@@ -10,6 +9,7 @@ import pytest
 from simulator.errors import ManifestError, SimulatorError
 from simulator.runtime import Runtime
 from tests.simulator.conftest import A_TO_B, ROOT, manifest, module, module_client, script, soon
+from tests.waiting import until
 
 ECHO = ["python3", str(Path(__file__).with_name("echo_module.py"))]
 
@@ -19,13 +19,14 @@ SLEEP = script("import time; print('up', flush=True); time.sleep(600)")
 
 async def gone(pid):
     """Wait until a process has ended; nobody may be there to take note of an orphan's end."""
-    while psutil.pid_exists(pid):
+
+    def has_ended() -> bool:
         try:
-            if psutil.Process(pid).status() == psutil.STATUS_ZOMBIE:
-                return
+            return psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
         except psutil.NoSuchProcess:
-            return
-        await asyncio.sleep(0.01)
+            return True
+
+    await until(has_ended)
 
 
 @pytest.fixture(autouse=True)
@@ -102,8 +103,7 @@ async def test_the_end_leaves_no_process_behind(tmp_path):
     content = manifest({}, {"family": module(family), "stubborn": module(stubborn)})
     async with Runtime(content, tmp_path) as runtime:
         runtime.agent["stubborn"].stop_within = 0.1
-        while not (runtime.agent["family"].text() and runtime.agent["stubborn"].text()):
-            await asyncio.sleep(0.01)
+        await until(lambda: runtime.agent["family"].text() and runtime.agent["stubborn"].text())
         pids = [one.status.pid for one in runtime.agent.modules.values()]
         pids.append(int(runtime.agent["family"].text()))
         assert all(psutil.pid_exists(pid) for pid in pids)
@@ -119,8 +119,7 @@ async def test_a_module_ended_by_sigterm_can_clean_up(tmp_path):
     )
     async with Runtime(manifest({}, {"m": module(tidy)}), tmp_path) as runtime:
         one = runtime.agent["m"]
-        while not one.text():
-            await asyncio.sleep(0.01)
+        await until(one.text)
         await one.stop()
         assert one.text() == "up\ntidied\n"
         assert (one.status.state, one.status.exit_code) == ("stopped", 0)
@@ -241,8 +240,7 @@ async def test_a_long_log_is_cut_and_its_last_piece_kept(tmp_path, monkeypatch):
     )
     async with Runtime(manifest({}, {"m": module(wordy)}), tmp_path) as runtime:
         kept = runtime.agent["m"].log.with_suffix(".1.log")
-        while not kept.exists():
-            await asyncio.sleep(0.01)
+        await until(kept.exists)
         whole = (kept.read_text() + runtime.agent["m"].text()).splitlines()
     assert len(whole) > 10
     assert runtime.agent["m"].log.stat().st_size < 100_000
@@ -254,8 +252,7 @@ async def test_what_a_module_has_started_ends_with_it_when_it_dies(tmp_path):
     )
     async with Runtime(manifest({}, {"m": module(family)}), tmp_path, backoff=1000) as runtime:
         one = runtime.agent["m"]
-        while not one.text():
-            await asyncio.sleep(0.01)
+        await until(one.text)
         one.kill()
         await soon(one.until(lambda status: status.state == "backoff"))
         await soon(gone(int(one.text())))
@@ -284,7 +281,6 @@ async def test_a_module_that_was_up_long_enough_starts_to_count_anew(tmp_path, m
     monkeypatch.setattr("simulator.agent.agent.WELL_AFTER", 0.0)
     content = manifest({}, {"m": module(["sh", "-c", "echo once more"])})
     async with Runtime(content, tmp_path, backoff=0) as runtime:
-        while runtime.agent["m"].text().count("once more") < 25:
-            await asyncio.sleep(0.01)
+        await until(lambda: runtime.agent["m"].text().count("once more") >= 25)
         assert runtime.agent["m"].status.restarts <= 1
         assert runtime.agent["m"].status.state != "failed"

@@ -11,6 +11,7 @@ import pytest
 
 from simulator.cloud.upstream import received
 from tests.simulator.conftest import bare, manifest, running, soon
+from tests.waiting import until
 
 UP = {"up": "FROM /messages/* INTO $upstream"}
 
@@ -128,8 +129,7 @@ async def test_what_the_cloud_refuses_is_sent_again_in_order(reason, tmp_path, c
         runtime.faults.refuse_upstream(reason)
         for number in range(20):
             await a.send(str(number).encode())
-        while "next try" not in caplog.text:
-            await asyncio.sleep(0.01)
+        await until(lambda: "next try" in caplog.text)
         assert runtime.upstream.count == 0
         await runtime.faults.clear()
         messages = await soon(runtime.upstream.wait_for(20))
@@ -143,11 +143,9 @@ async def test_messages_that_expire_while_the_cloud_refuses_them_are_counted(tmp
     async with running(manifest(routes), tmp_path, "a") as runtime, bare(runtime, "a") as a:
         runtime.faults.refuse_upstream("throttled")
         await a.send(b"old")
-        while "next try" not in caplog.text:
-            await asyncio.sleep(0.01)
+        await until(lambda: "next try" in caplog.text)
         runtime.faults.skew(61)
-        while runtime.hub.expired < 1:
-            await asyncio.sleep(0.01)
+        await until(lambda: runtime.hub.expired >= 1)
         runtime.upstream.refusal = None
         await a.send(b"new")
         messages = await soon(runtime.upstream.wait_for(1))
@@ -161,6 +159,5 @@ async def test_the_pause_before_the_cloud_is_asked_again_doubles_up_to_a_limit(t
     async with running(manifest(UP), tmp_path, "a") as runtime, bare(runtime, "a") as a:
         runtime.faults.refuse_upstream("throttled")
         await a.send(b"x")
-        while caplog.text.count("next try") < 4:
-            await asyncio.sleep(0.01)
+        await until(lambda: caplog.text.count("next try") >= 4)
     assert re.findall(r"next try in (\S+) s", caplog.text)[:4] == ["0.01", "0.02", "0.04", "0.04"]

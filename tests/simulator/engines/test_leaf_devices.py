@@ -19,6 +19,7 @@ from simulator.identity import new_key
 from simulator.runtime.certificates import Authority
 from tests.onnx_models import record, signature, tiny_model
 from tests.simulator.conftest import ROOT, manifest, running, shared, simulator, soon
+from tests.waiting import until
 
 UP = {"up": "FROM /messages/* INTO $upstream"}
 
@@ -108,8 +109,7 @@ async def test_devices_send_again_what_the_hub_could_not_take(tmp_path, caplog):
         sending = asyncio.create_task(fleet.run())
         await soon(runtime.upstream.wait_for(3))
         await runtime.faults.stop_hub()
-        while "sending again" not in caplog.text:
-            await asyncio.sleep(0.01)
+        await until(lambda: "sending again" in caplog.text)
         await runtime.faults.start_hub()
         await asyncio.wait_for(sending, 60)
         bodies = [json.loads(message.body)["CycleTime"] for message in await soon(runtime.upstream.wait_for(30))]

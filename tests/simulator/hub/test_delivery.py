@@ -13,6 +13,7 @@ from simulator.hub.client import Terms
 from simulator.message import from_header, parse_properties
 from simulator.mqtt.packets import Puback, Publish
 from tests.simulator.conftest import A_TO_B, bare, manifest, module_client, receive, running, soon
+from tests.waiting import until
 
 PRIORITIES = {
     "late": {
@@ -448,8 +449,7 @@ async def test_messages_that_nobody_comes_for_expire_all_the_same(tmp_path, monk
             await soon(a.read())
         in_flight = await soon(b.read_publish())
         runtime.faults.skew(61)
-        while runtime.hub.expired < 399:
-            await asyncio.sleep(0.01)
+        await until(lambda: runtime.hub.expired >= 399)
         assert runtime.hub.client("b").pending == 1
         b.acknowledge(in_flight)
         await a.send(b"new", output="o")

@@ -2,6 +2,7 @@ import asyncio
 import threading
 
 from modules.edge.host.watchdog import EXIT_CODE, Watchdog, Work
+from tests.waiting import until
 
 STALL = 0.05
 
@@ -53,8 +54,7 @@ async def test_work_that_goes_on_or_has_nothing_to_do_is_left_alone() -> None:
         Work("busy", lambda: True, lambda: count(0)), Work("idle", lambda: count(1) < 0, lambda: 0)
     )
     async with watchdog.on_duty():
-        while min(looks) < 40:
-            await asyncio.sleep(0.001)
+        await until(lambda: min(looks) >= 40)
     assert not ended.happened.is_set()
 
 
@@ -68,8 +68,7 @@ async def test_the_process_is_not_ended_before_its_time_however_long_nothing_is_
 
     watchdog, ended = watching(Work("stuck", lambda: True, look), earliest=1e6)
     async with watchdog.on_duty():
-        while looks < 40:
-            await asyncio.sleep(0.001)
+        await until(lambda: looks >= 40)
     assert not ended.happened.is_set()
 
 

@@ -9,6 +9,7 @@ from modules.edge.hub.client import EdgeClient, Pauses
 from modules.edge.hub.connection import HubConnection
 from modules.edge.hub.message import OutputMessage
 from modules.edge.hub.twin import ModuleTwin
+from tests.waiting import until
 
 CARRIED = SimpleNamespace(carried=1, was_answer=False)
 ANSWER = SimpleNamespace(carried=5, was_answer=True)
@@ -96,12 +97,6 @@ async def client(hub):
     await asyncio.wait([running])
 
 
-async def soon(holds) -> None:
-    async with asyncio.timeout(10):
-        while not holds():
-            await asyncio.sleep(0)
-
-
 MESSAGE = OutputMessage("predictions", b"{}", "id", "", "engine", {})
 
 
@@ -118,9 +113,9 @@ async def test_what_is_sent_while_there_is_no_connection_waits_for_the_next(clie
 async def test_a_lost_connection_is_followed_by_a_new_one(client, hub) -> None:
     first, second = Link(), Link()
     hub.offered.put_nowait(first)
-    await soon(lambda: client.is_connected)
+    await until(lambda: client.is_connected)
     first.lost.set_result("the hub has gone")
-    await soon(lambda: not client.is_connected)
+    await until(lambda: not client.is_connected)
     hub.offered.put_nowait(second)
     await client.send(MESSAGE)
     assert (first.sent, second.sent, client.connections) == ([], [MESSAGE], 2)
@@ -130,7 +125,7 @@ async def test_a_hub_that_is_away_is_told_once_not_at_each_try(client, hub, capl
     for _ in range(5):
         hub.offered.put_nowait(ConnectionError("no route to host"))
     with caplog.at_level(logging.WARNING):
-        await soon(lambda: hub.asked == 6)
+        await until(lambda: hub.asked == 6)
     told = [each.message for each in caplog.records if "cannot connect" in each.message]
     assert len(told) == 1
     assert "no route to host" in told[0]
@@ -139,9 +134,9 @@ async def test_a_hub_that_is_away_is_told_once_not_at_each_try(client, hub, capl
 async def test_a_lost_client_that_does_not_end_is_counted(client, hub) -> None:
     link = Link(ends=False)
     hub.offered.put_nowait(link)
-    await soon(lambda: client.is_connected)
+    await until(lambda: client.is_connected)
     link.lost.set_result("the hub has gone")
-    await soon(lambda: client.stuck == 1)
+    await until(lambda: client.stuck == 1)
 
 
 async def test_an_sdk_that_is_not_known_is_not_tried_again(client, hub) -> None:

@@ -9,6 +9,7 @@ from modules.edge.journal import Journal, JournalError, Outgoing, Settlement
 from modules.edge.journal.outbox import LOST_CONNECTIONS, PAGE, Outbox
 from modules.rulclassifier.replies import bare
 from modules.rulclassifier.tables import TABLES
+from tests.waiting import until
 
 
 class Hub:
@@ -50,8 +51,7 @@ async def test_messages_of_one_engine_leave_one_after_the_other_and_those_of_man
     hub = Hub()
     sender = OrderedSender(hub)
     submitted = asyncio.create_task(_submit(sender, [message(n // 30, n % 30) for n in range(90)]))
-    while hub.waiting < IN_FLIGHT:
-        await asyncio.sleep(0)
+    await until(lambda: hub.waiting >= IN_FLIGHT)
     hub.open()
     await submitted
     await sender.idle()
@@ -208,11 +208,9 @@ async def test_a_hub_that_takes_nothing_replaces_nothing(journal) -> None:
     fill(journal, [message(n, n % 30) for n in range(60)])
     outbox = Outbox(journal, line, bare)
     task = asyncio.create_task(outbox.run())
-    while len(line.ends) < 100:
-        await asyncio.sleep(0.001)
+    await until(lambda: len(line.ends) >= 100)
     closed = False
-    while outbox.sent < 60:
-        await asyncio.sleep(0.001)
+    await until(lambda: outbox.sent >= 60)
     task.cancel()
     await asyncio.wait([task])
     assert outbox.replaced == 0
@@ -320,9 +318,12 @@ def fill(journal: Journal, messages: list[OutputMessage]) -> list[Outgoing]:
 async def running(outbox: Outbox, journal: Journal, done) -> None:
     """Run an outbox, and what the processor does with what it sent, until `done`."""
     task = asyncio.create_task(outbox.run())
-    while not done():
-        await asyncio.sleep(0.001)
+
+    def is_done() -> bool:
         journal.sent(outbox.take_acknowledged())
+        return done()
+
+    await until(is_done)
     task.cancel()
     await asyncio.wait([task])
 
@@ -359,8 +360,7 @@ async def test_what_is_added_is_sent_once_and_in_order_also_where_memory_does_no
         count += size
         await asyncio.sleep(0)
         journal.sent(outbox.take_acknowledged())
-    while outbox.sent < count:
-        await asyncio.sleep(0.001)
+    await until(lambda: outbox.sent >= count)
     task.cancel()
     await asyncio.wait([task])
     journal.sent(outbox.take_acknowledged())
@@ -378,8 +378,7 @@ async def test_memory_holds_a_page_and_a_settlement_of_what_waits_at_most(journa
         await asyncio.sleep(0)
         assert outbox.in_memory < PAGE + 50
     hub.open()
-    while outbox.sent < 10 * PAGE:
-        await asyncio.sleep(0.001)
+    await until(lambda: outbox.sent >= 10 * PAGE)
     task.cancel()
     await asyncio.wait([task])
     assert sorted(hub.sent) == sorted(f"{n}-{n}" for n in range(10 * PAGE))

@@ -47,6 +47,11 @@ class Sender:
     name: str = ""
 
 
+def is_cycle(value: float) -> bool:
+    """Whether a value is a whole number in the range of cycles; NaN is none."""
+    return 1 <= value <= MAX_CYCLE and value == int(value)
+
+
 def are_cycles(values: npt.NDArray[np.float64]) -> npt.NDArray[np.bool_]:
     """Which values are whole numbers in the range of cycles.
 

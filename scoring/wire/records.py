@@ -10,7 +10,7 @@ import numpy as np
 from scoring.errors import InvalidTelemetry, Reason
 from scoring.names import CYCLE, ENGINE
 from scoring.telemetry.engine_id import MAX_ENGINE_NUMBER, is_engine_id
-from scoring.telemetry.record import LARGEST, MAX_CYCLE, Sender, Telemetry
+from scoring.telemetry.record import LARGEST, MAX_CYCLE, Sender, Telemetry, is_cycle
 from scoring.wire.json_body import (
     MAX_BODY_BYTES,
     MAX_NESTED,
@@ -95,7 +95,7 @@ class TelemetryParser:
             InvalidTelemetry: It is no whole number in the range of cycles.
         """
         # NaN here is a null, which a sensor may send and the cycle may not.
-        if not (1 <= value <= MAX_CYCLE) or value != int(value):
+        if not is_cycle(value):
             name = self._fields[self._cycle or 0]
             raise InvalidTelemetry(
                 Reason.CYCLE_OUT_OF_RANGE,

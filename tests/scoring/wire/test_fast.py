@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from scoring.errors import InvalidTelemetry
 from scoring.model.signature import Field
-from scoring.telemetry.record import Sender
+from scoring.telemetry.record import MAX_CYCLE, Sender, are_cycles, is_cycle
 from scoring.telemetry.trajectory import Trajectory
 from scoring.wire.fast import FastParser
 from scoring.wire.json_body import decode
@@ -141,3 +141,8 @@ def test_one_line_that_is_wrong_does_not_slow_the_others_down(monkeypatch) -> No
     lines = [json.dumps({"CycleTime": cycle, "a": 2, "b": None}).encode() for cycle in (1, 1.5, 2)]
     quick.parse_lines(lines)
     assert read == lines[1:2]
+
+
+@given(st.lists(st.floats() | st.integers(-5, MAX_CYCLE + 5).map(float), min_size=1, max_size=20))
+def test_what_is_a_cycle_is_the_same_for_one_value_and_for_many(values: list[float]) -> None:
+    assert are_cycles(np.array(values)).tolist() == [is_cycle(value) for value in values]

@@ -10,7 +10,7 @@ help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):[^#]*##  *\(.*\)/\1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r name told; do \
 		printf '%-14s%s\n' "$$name" "$$told"; done
 
-.PHONY: help setup demo test check benchmark reliability soak images image-test oldest clients azure boosting devtool lock clean
+.PHONY: help setup demo test test-quick check benchmark reliability soak images image-test oldest clients azure boosting devtool lock clean
 
 setup: .venv/ready  ## make .venv, from the lock
 
@@ -27,6 +27,9 @@ demo: setup  ## the main job, end to end: train, export, deploy, feed, score
 
 test: setup check  ## all checks and tests; ARGS="tests/simulator -k twin" for a part
 	$(BIN)/python -m pytest $(ARGS)
+
+test-quick: setup  ## the tests that need no whole device, service or fit; under a minute on two cores
+	$(BIN)/python -m pytest --quiet --numprocesses auto -m "not whole" $(ARGS)
 
 check: setup  ## format, lint, types
 	$(BIN)/ruff format --check .

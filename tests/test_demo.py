@@ -13,6 +13,8 @@ from tests.onnx_models import signature, tiny_model
 from tests.places import ROOT
 from tests.waiting import until_now
 
+pytestmark = pytest.mark.whole
+
 
 def command(*arguments: object) -> list[str]:
     return [sys.executable, "-m", "demo", *map(str, arguments)]

@@ -179,6 +179,7 @@ def test_nothing_on_a_device_can_unpickle(package: str) -> None:
         assert not names & TRAINING_ONLY, f"{file} imports {sorted(names & TRAINING_ONLY)}"
 
 
+@pytest.mark.whole
 @pytest.mark.parametrize("module", ["modules.rulclassifier.main", "modules.telemetrysource.main"])
 def test_a_module_starts_where_training_is_not_installed(module: str) -> None:
     program = f"""

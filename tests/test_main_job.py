@@ -10,6 +10,8 @@ from modules.telemetrysource.replay import Replay
 from scoring.wire.recording import read_cmapss
 from tests.deployment import Deployment, answered, by_output
 
+pytestmark = pytest.mark.whole
+
 
 @pytest.fixture
 def deployment(tmp_path) -> Deployment:

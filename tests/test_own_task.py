@@ -18,6 +18,8 @@ from simulator.runtime import Runtime
 from tests.deployment import answered
 from tests.places import ROOT
 
+pytestmark = pytest.mark.whole
+
 Answers = dict[tuple[str, int], float]
 
 

@@ -12,6 +12,8 @@ from simulator.runtime import Runtime
 from tests.deployment import Deployment, answered, by_output
 from tests.waiting import until
 
+pytestmark = pytest.mark.whole
+
 CLASSIFIER = "rulclassifier"
 ANSWER = {"ac": 404, "ad": "not a property of this module"}
 NESTED: object = 1

@@ -21,6 +21,8 @@ from tests.deployment import Deployment, answered, by_output
 from tests.places import ROOT
 from tests.waiting import until
 
+pytestmark = pytest.mark.whole
+
 ROUNDS = int(os.environ.get("FAULT_ROUNDS", "1"))
 CLASSIFIER = "rulclassifier"
 FLEET = ROOT / "models" / "fleet.onnx"

@@ -16,6 +16,7 @@ from training.ending import EndedError, ended_by_signals
 from turbofan.__main__ import COMMANDS, main
 
 
+@pytest.mark.whole
 @pytest.mark.parametrize("package", ["scoring", "training", "simulator"])
 def test_every_command_of_a_package_is_listed_and_no_other(package) -> None:
     told = subprocess.run(
@@ -37,6 +38,7 @@ def test_the_list_fits_a_narrow_terminal(asked, capsys) -> None:
     assert max(map(len, told.splitlines())) <= 80
 
 
+@pytest.mark.whole
 @pytest.mark.parametrize(
     "command",
     [

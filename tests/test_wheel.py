@@ -14,6 +14,8 @@ import pytest
 from scoring.version import VERSION
 from tests.places import ROOT
 
+pytestmark = pytest.mark.whole
+
 PACKAGES = ("demo", "modules", "scoring", "simulator", "training", "turbofan")
 
 

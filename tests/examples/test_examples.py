@@ -10,6 +10,8 @@ import pytest
 
 from tests.places import ROOT
 
+pytestmark = pytest.mark.whole
+
 MNIST = Path(os.environ.get("TURBOFAN_SHARED", ROOT.parent / "shared")) / "data" / "mnist"
 
 

@@ -21,6 +21,8 @@ from tests.deployment import answered, by_output
 from tests.images.conftest import REGISTRY, Image
 from tests.places import ROOT
 
+pytestmark = pytest.mark.whole
+
 READINGS = 500
 # Emulated, a module takes half a minute to start.
 PATIENCE = 900

@@ -16,6 +16,8 @@ from scoring.model.signature import GOLDEN_KEY, Golden
 from tests.images.conftest import VERSION, Image
 from tests.places import ROOT
 
+pytestmark = pytest.mark.whole
+
 MODELS = sorted((ROOT / "models").glob("*.onnx"))
 # With the base.
 MEGABYTES = {"amd64": 300, "arm64v8": 300, "arm32v7": 240}

@@ -19,6 +19,8 @@ from tests.deployment import answered, by_output
 from tests.images.conftest import STRICT, Image
 from tests.places import ROOT
 
+pytestmark = pytest.mark.whole
+
 MEGABYTES = 300
 PATIENCE = 900
 

@@ -9,6 +9,8 @@ from nbclient import NotebookClient
 
 from tests.places import ROOT
 
+pytestmark = pytest.mark.whole
+
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 
 

@@ -14,6 +14,8 @@ from sklearn.neural_network import MLPClassifier, MLPRegressor
 
 from training.ending import EndedError, ended_by_signals
 
+pytestmark = pytest.mark.whole
+
 # Starting workers takes seconds on a busy machine; a worker left behind would stay for five minutes.
 PATIENCE = 30
 

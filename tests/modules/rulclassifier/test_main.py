@@ -14,6 +14,8 @@ import pytest
 from modules.edge.host.watchdog import EXIT_CODE
 from tests.places import ROOT
 
+pytestmark = pytest.mark.whole
+
 
 def start(module: str, folder: Path, **settings: str) -> subprocess.Popen:
     environment = {"STATE_DIR": str(folder), "MODEL_PATH": "absent", "TELEMETRY_PATH": "absent", **settings}

@@ -8,6 +8,7 @@ import shutil
 import tempfile
 from pathlib import Path
 
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
@@ -17,6 +18,8 @@ from modules.rulclassifier.processor import Rules
 from scoring.model.model import Model
 from tests.modules.rulclassifier.test_processor import MODULE_TOPIC, Module
 from tests.onnx_models import record, tiny_model
+
+pytestmark = pytest.mark.whole
 
 MODEL = Model(tiny_model())
 RULES = Rules(jump=12)

@@ -139,6 +139,7 @@ def post(url: str, payload: object) -> tuple[int, object]:
         return error.code, json.loads(error.read())
 
 
+@pytest.mark.whole
 def test_azure_mls_inference_server_runs_the_script_unchanged(model_folder) -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))

@@ -92,6 +92,7 @@ def test_csv(header: list[str], rows: list[list[str]], parser: ItemParser, end: 
     assert_read_alike(read_csv, text.encode(), parser)
 
 
+@pytest.mark.whole
 @given(st.lists(st.lists(cells, min_size=24, max_size=27), max_size=4), st.integers(0, 2000))
 def test_cmapss(rows: list[list[str]], unit: int) -> None:
     text = "\n".join(f"{unit} {' '.join(row)}" for row in [*rows, ["1"] * len(FIELDS)])
@@ -136,6 +137,7 @@ def test_capture(messages: list, parser: ItemParser) -> None:
 columns = st.sampled_from([np.float64, np.float32, np.float16, np.int64, np.uint8, np.bool_, str])
 
 
+@pytest.mark.whole
 @given(st.data(), parsers)
 def test_parquet(data, parser: ItemParser) -> None:
     table = {}

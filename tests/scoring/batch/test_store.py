@@ -15,6 +15,8 @@ from tests.onnx_models import record, tiny_model
 from tests.places import ROOT
 from tests.scoring.batch import files
 
+pytestmark = pytest.mark.whole
+
 MADE = ROOT / "out" / "azure"
 AZURITE = ROOT / "tests" / "azurite" / "node_modules" / "azurite" / "dist" / "src" / "blob" / "main.js"
 # Azurite's only account; its documentation has the key.

@@ -250,6 +250,7 @@ def test_a_run_that_broke_off_at_any_write_goes_on_without_loss_or_double(
     assert len(scored) <= max(0, len(records) - done_before)
 
 
+@pytest.mark.whole
 def test_a_killed_run_goes_on(tmp_path, model_path) -> None:
     records = telemetry(20, 1000)
     given = files.write_ndjson(tmp_path / "t.ndjson", records)
@@ -339,6 +340,7 @@ cells = st.one_of(
 )
 
 
+@pytest.mark.whole
 @given(st.lists(st.lists(cells, min_size=24, max_size=28), max_size=4), st.binary(max_size=30))
 def test_no_csv_raises_anything_but_its_reason(rows: list[list[str]], end: bytes) -> None:
     text = "\n".join(",".join(row) for row in [files.COLUMNS, *rows]).encode("utf-8", "surrogatepass") + b"\n" + end

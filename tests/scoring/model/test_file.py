@@ -56,6 +56,7 @@ def refused(content: bytes, said: str) -> None:
     assert len(text) < 1_000
 
 
+@pytest.mark.whole
 @pytest.mark.parametrize("path", [SHIPPED, None], ids=["shipped", "tiny"])
 def test_a_file_with_any_bit_flipped_is_refused_before_onnxruntime_sees_it(path, unseen) -> None:
     content = path.read_bytes() if path else tiny_model()

@@ -13,6 +13,8 @@ from scoring.model.model import Model
 from scoring.model.signature import GOLDEN_KEY, Golden
 from tests.places import ROOT
 
+pytestmark = pytest.mark.whole
+
 MODELS = ROOT / "models"
 NODE = ROOT / "tests/node"
 

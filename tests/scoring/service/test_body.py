@@ -3,6 +3,7 @@ import gzip
 import itertools
 import json
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -76,6 +77,7 @@ windows = st.builds(
 )
 
 
+@pytest.mark.whole
 @given(windows | anything)
 def test_any_json_is_an_item_that_can_be_scored_or_has_its_reason(payload: object) -> None:
     try:
@@ -95,6 +97,7 @@ readings = st.lists(st.floats(-9, 9) | st.none(), min_size=24, max_size=24)
 good_rows = st.builds(lambda cycle, rest: [cycle, *rest], st.integers(1, 60), readings)
 
 
+@pytest.mark.whole
 @given(st.lists(good_rows, min_size=1, max_size=8))
 def test_rows_as_lists_and_as_objects_are_the_same_window(rows: list[list]) -> None:
     listed = parser.check({"rows": [[None if each is None else float(each) for each in row] for row in rows]})

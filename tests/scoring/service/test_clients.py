@@ -12,6 +12,8 @@ import pytest
 from tests.places import ROOT
 from tests.scoring.service.running import running
 
+pytestmark = pytest.mark.whole
+
 FLEET = ROOT / "models" / "fleet.onnx"
 NODE = ROOT / "tests" / "node"
 MADE = ROOT / "out" / "clients"

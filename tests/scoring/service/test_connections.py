@@ -83,6 +83,7 @@ async def test_who_does_not_read_the_answers_goes(start) -> None:
     assert (await client.get("/health/live")).status == 200
 
 
+@pytest.mark.whole
 async def test_a_request_that_takes_longer_than_that_is_not_cut(start) -> None:
     client = await start(limits=Limits(seconds=0.3))
 

@@ -7,6 +7,8 @@ import pytest
 from tests.places import ROOT
 from tests.scoring.service.running import running
 
+pytestmark = pytest.mark.whole
+
 KEY = "a-key-for-all-checks"
 FLEET = ROOT / "models" / "fleet.onnx"
 

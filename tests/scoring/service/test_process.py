@@ -52,6 +52,7 @@ async def test_at_its_end_the_service_finishes_what_runs_and_takes_nothing_new(m
     assert "stopped" in service.log()
 
 
+@pytest.mark.whole
 async def test_streams_that_go_on_when_the_service_ends_are_told_so_in_their_last_line(model_path, tmp_path) -> None:
     line = json.dumps(record(1, ConnectionDeviceId="a")).encode() + b"\n"
     with running(model_path, tmp_path) as service:
@@ -94,6 +95,7 @@ async def closed(opened) -> None:
     await asyncio.gather(*(writer.wait_closed() for _, writer in opened), return_exceptions=True)
 
 
+@pytest.mark.whole
 async def test_of_connections_that_come_at_once_no_more_are_let_in_than_may_be(model_path, tmp_path) -> None:
     with running(model_path, tmp_path, "--seconds", "300", files=256) as service:
         host, port = service.url.removeprefix("http://").split(":")
@@ -110,6 +112,7 @@ async def test_of_connections_that_come_at_once_no_more_are_let_in_than_may_be(m
     assert refused == [b"HTTP/1.1 503"] * (300 - 64)
 
 
+@pytest.mark.whole
 async def test_a_flood_of_connections_leaves_files_for_those_that_are_let_in_and_few_lines_in_the_log(
     model_path, tmp_path
 ) -> None:
@@ -145,6 +148,7 @@ async def test_keys_from_file_and_environment_guard_the_service_and_stand_in_no_
     assert "a-key-from" not in service.log()
 
 
+@pytest.mark.whole
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

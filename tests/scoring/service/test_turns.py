@@ -85,6 +85,7 @@ async def test_a_body_of_the_largest_size_leaves_the_loop_to_others(model, monke
     assert turns.most_calls <= MAX_CALLS
 
 
+@pytest.mark.whole
 @pytest.mark.parametrize("name", STREAMS)
 async def test_a_stream_leaves_the_loop_to_others(model, monkeypatch, name) -> None:
     turns = await count(model, monkeypatch, STREAMS[name], {**LINES, "Content-Encoding": "gzip"})

@@ -11,6 +11,8 @@ from simulator.agent.manifest import desired
 from simulator.agent.template import ARCHITECTURES, Template
 from tests.simulator.conftest import ROOT
 
+pytestmark = pytest.mark.whole
+
 TOOL = ROOT / "out/devtool/bin/iotedgedev"
 # What has a meaning to python-dotenv.
 DOTENV = """

@@ -7,6 +7,8 @@ import subprocess
 import sys
 import urllib.request
 
+import pytest
+
 from simulator.agent.manifest import read_json
 from simulator.cloud.upstream import FILE, received
 from tests.simulator.agent.test_manifest import validate
@@ -19,6 +21,7 @@ def test_its_manifest_is_one_that_azure_takes():
     validate(read_json(ROOT / MANIFEST), "azure-iot-edge-deployment-2.0.json")
 
 
+@pytest.mark.whole
 def test_what_is_posted_comes_upstream_in_capital_letters(tmp_path):
     process = subprocess.Popen(
         [sys.executable, "-m", "simulator", "run", MANIFEST, "--home", str(tmp_path), "--inject-into", "shouting"],

@@ -21,6 +21,8 @@ from tests.onnx_models import record, signature, tiny_model
 from tests.simulator.conftest import ROOT, manifest, running, shared, simulator, soon
 from tests.waiting import until
 
+pytestmark = pytest.mark.whole
+
 UP = {"up": "FROM /messages/* INTO $upstream"}
 
 

@@ -55,6 +55,7 @@ def test_single_fault_subsets_have_worn_compressors_only():
     assert {engine.fault for engine in engines("FD003", 20, 1)} == {FaultMode.HPC, FaultMode.FAN}
 
 
+@pytest.mark.whole
 @pytest.mark.parametrize("subset", SUBSETS)
 def test_sensors_read_as_in_nasas_files(subset, tmp_path):
     """Each sensor's mean and spread when new, and which way and how far it drifts."""

@@ -77,6 +77,7 @@ async def test_only_one_message_is_in_flight_across_all_inputs(tmp_path):
         assert not second.duplicate
 
 
+@pytest.mark.whole
 async def test_a_message_that_is_not_acknowledged_comes_again_and_nothing_marks_it_and_the_next_waits(tmp_path):
     async with (
         running(manifest(A_TO_B), tmp_path, "a", "b", terms=Terms(puback_timeout=0.05)) as runtime,

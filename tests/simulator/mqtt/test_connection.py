@@ -83,6 +83,7 @@ async def test_clients_trust_the_hub_still_after_a_restart_of_the_runtime(tmp_pa
             await soon(client.send(b"x"))
 
 
+@pytest.mark.whole
 async def test_a_connection_ends_with_its_token(tmp_path, caplog):
     async with running(manifest(UP), tmp_path, "a") as runtime:
         client = bare(runtime, "a")
@@ -104,6 +105,7 @@ async def test_the_sdk_renews_what_expires_early_and_goes_on_sending(tmp_path):
         assert [message.body for message in await soon(runtime.upstream.wait_for(2))] == [b"1", b"2"]
 
 
+@pytest.mark.whole
 async def test_a_silent_client_is_disconnected_after_one_and_a_half_times_its_keep_alive(tmp_path, caplog):
     async with running(manifest(UP), tmp_path, "a") as runtime:
         client = bare(runtime, "a")
@@ -113,6 +115,7 @@ async def test_a_silent_client_is_disconnected_after_one_and_a_half_times_its_ke
         assert "edge-device/a is disconnected: nothing heard for" in caplog.text
 
 
+@pytest.mark.whole
 @pytest.mark.parametrize("keep_alive", [0, 65535])
 async def test_no_keep_alive_time_is_longer_than_the_hubs(keep_alive, tmp_path, caplog, monkeypatch):
     monkeypatch.setattr(connection, "LONGEST_KEEP_ALIVE", 0.5)
@@ -124,6 +127,7 @@ async def test_no_keep_alive_time_is_longer_than_the_hubs(keep_alive, tmp_path, 
         assert "edge-device/a is disconnected: nothing heard for" in caplog.text
 
 
+@pytest.mark.whole
 async def test_a_client_that_pings_stays(tmp_path):
     async with running(manifest(UP), tmp_path, "a") as runtime:
         client = bare(runtime, "a")

@@ -144,6 +144,7 @@ async def test_reports_are_refused_with_the_status_that_is_asked_for_and_not_kep
         assert [runtime.upstream.twin(f"edge-device/{name}").reported for name in "ab"] == [{"x": 2}, {"x": 1}]
 
 
+@pytest.mark.whole
 async def test_a_twin_is_answered_late_with_something_else_or_never(tmp_path):
     async with running(manifest({}), tmp_path, "a") as runtime, module_client(runtime, "a") as a:
         runtime.faults.garble_twin('{"desired": 7}')
@@ -199,6 +200,7 @@ async def test_commands_reach_a_runtime_through_its_home(tmp_path):
         await command(tmp_path, "status")
 
 
+@pytest.mark.whole
 def test_the_command_line_acts_on_a_running_simulator(simulator_process):
     _, home = simulator_process
 

@@ -137,6 +137,7 @@ def test_a_text_with_the_wrong_sum_is_refused_and_nothing_is_written(server, tmp
 DEFLATED = zipped({"CMAPSSData.zip": zipped(TEXTS, zipfile.ZIP_DEFLATED)}, zipfile.ZIP_DEFLATED)
 
 
+@pytest.mark.whole
 @settings(deadline=None)
 @given(st.integers(0, len(DEFLATED) - 1), st.binary(min_size=1, max_size=8), st.integers(0, 60))
 def test_a_damaged_zip_is_refused_in_one_line_and_does_not_block_the_next_try(place, damage, lost):

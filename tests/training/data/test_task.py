@@ -23,6 +23,7 @@ def pumps(tmp_path_factory):
     return folder
 
 
+@pytest.mark.whole
 def test_the_example_becomes_a_model_that_a_device_can_serve(pumps, tmp_path, capsys):
     out = tmp_path / "pumps.onnx"
     asked = ["--task", str(PUMPS), "--data", str(pumps), "--subset", "pumps"]

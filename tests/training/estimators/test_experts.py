@@ -33,6 +33,7 @@ def torn_windows(small_test):
     return torn
 
 
+@pytest.mark.whole
 def test_each_kind_has_its_own_model_and_its_own_calibration(small_fitted, small_test, torn_windows):
     features, experts = small_fitted.pipeline
     whole = features.transform(small_test.windows())

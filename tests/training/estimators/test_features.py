@@ -43,6 +43,7 @@ VALUES = st.one_of(
 )
 
 
+@pytest.mark.whole
 @settings(max_examples=60, deadline=None)
 @given(x=npst.arrays(np.float32, st.tuples(st.integers(1, 3), st.just(W), st.just(25)), elements=VALUES))
 def test_graph_and_numpy_agree_bit_for_bit_on_any_window(both, x):

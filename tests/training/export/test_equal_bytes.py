@@ -15,6 +15,8 @@ from scoring.model.model import Model
 from tests.places import ROOT
 from tests.training.release.test_fleet import MODELS, NAMES
 
+pytestmark = pytest.mark.whole
+
 OLDEST = ROOT / "out" / "oldest" / "bin" / "python"
 
 

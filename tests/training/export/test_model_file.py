@@ -33,6 +33,7 @@ def test_graph_and_pipeline_agree_on_every_test_window(content, small_fitted, sm
     assert verification.labels == 0
 
 
+@pytest.mark.whole
 def test_a_graph_of_another_pipeline_is_refused(content, small_training, small_test):
     other = fit(dataclasses.replace(QUICK, regressor_leaves=3), small_training, lambda *_: None)
     with pytest.raises(ExportError, match="off the pipeline's probabilities"):
@@ -72,11 +73,13 @@ def test_outputs_are_probabilities_and_an_ordered_interval_even_with_values_miss
     assert ((low >= 0) & (low <= median) & (median <= high) & (median <= 125)).all()
 
 
+@pytest.mark.whole
 def test_the_same_fit_gives_the_same_bytes(content, small_training):
     again = fit(QUICK, small_training, lambda *_: None)
     assert export_model("tiny", again, small_training, {"test": {"macro_f1": 0.5}}) == content
 
 
+@pytest.mark.whole
 def test_golden_windows_prove_every_part_that_has_an_effect(content, small_test):
     proof = prove(content)
     assert proof.changes == proof.refused + len(proof.served)
@@ -104,6 +107,7 @@ def test_a_model_learns_from_a_machine_that_wears_out(content, small_test):
     assert (probabilities.argmax(axis=1) == labels).mean() > 0.6
 
 
+@pytest.mark.whole
 def test_a_class_that_training_never_saw_has_next_to_no_probability():
     engines = wearing_engines([100, 110, 120])
     data = Dataset("SHORT", engines, remaining_useful_life(engines), "")
@@ -128,6 +132,7 @@ def test_one_engine_is_too_few_to_train_on():
         fit(QUICK, Dataset("ONE", engines, remaining_useful_life(engines), ""), lambda *_: None)
 
 
+@pytest.mark.whole
 def test_other_classes_can_be_asked_for(small_training):
     task = dataclasses.replace(small_training.task, classes=Classes(("soon", "later"), (30.0,)))
     data = dataclasses.replace(small_training, task=task)

@@ -37,6 +37,7 @@ WITHOUT_EFFECT = {
 """Constants whose change no device sees, and why nobody else does."""
 
 
+@pytest.mark.whole
 @pytest.mark.timeout(1_800)
 @pytest.mark.parametrize("name", NAMES)
 def test_a_device_refuses_every_change_that_has_an_effect_on_real_windows(name, cmapss) -> None:

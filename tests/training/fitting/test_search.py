@@ -22,6 +22,7 @@ def two_candidates(monkeypatch):
     monkeypatch.setattr(training.fitting.search, "baselines", lambda task: {})
 
 
+@pytest.mark.whole
 @pytest.mark.usefixtures("two_candidates")
 def test_an_interrupted_search_goes_on_where_it_was(small_training, tmp_path):
     told = []
@@ -66,6 +67,7 @@ def test_candidates_fit_the_window_and_differ(window):
             assert max(view.means) == window
 
 
+@pytest.mark.whole
 def test_the_table_is_sorted_with_the_best_on_top_and_how_to_fit_it(small_training, tmp_path, monkeypatch):
     # Of one round of trees nobody can learn as much as of twenty.
     good, bad = (dataclasses.replace(QUICK, networks=0, classifier_rounds=rounds) for rounds in (20, 1))

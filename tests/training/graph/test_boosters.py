@@ -13,6 +13,8 @@ from tests.places import ROOT
 from training.errors import ExportError
 from training.graph.boosters import register
 
+pytestmark = pytest.mark.whole
+
 PYTHON = ROOT / "out/boosting/bin/python"
 
 MADE = """

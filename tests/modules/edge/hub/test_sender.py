@@ -223,6 +223,7 @@ async def test_a_link_that_ends_now_and_then_replaces_nothing_and_keeps_the_orde
     await replaces_nothing(journal, Line(lambda _message, _line: chance.random() < 0.1))
 
 
+@pytest.mark.whole
 @pytest.mark.parametrize("after", [1, 2, *PROOFS[1:], PROOFS[-1] + 1])
 async def test_a_link_that_ends_after_so_many_messages_replaces_nothing(journal, after) -> None:
     await replaces_nothing(journal, Line(lambda _message, line: line.carried >= after))

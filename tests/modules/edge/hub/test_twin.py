@@ -160,6 +160,7 @@ json_values = st.recursive(
 )
 
 
+@pytest.mark.whole
 @given(st.lists(st.dictionaries(st.sampled_from(["rate", "a", "b", "c"]), json_values), max_size=8), st.booleans())
 def test_after_any_patches_what_is_reported_is_what_a_whole_twin_would_have_reported(patches, forgets) -> None:
     pace = Pace(100.0)

@@ -300,6 +300,7 @@ def used_up(journal: Journal) -> Iterator[Incoming]:
         journal.sent(outgoing)
 
 
+@pytest.mark.whole
 @pytest.mark.parametrize("layout", ["first", "newest"])
 def test_after_any_damage_the_next_start_goes_on_with_what_is_whole(tmp_path, path, layout) -> None:
     if layout == "first":

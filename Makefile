@@ -29,7 +29,7 @@ test: setup check  ## all checks and tests; ARGS="tests/simulator -k twin" for a
 	$(BIN)/python -m pytest $(ARGS)
 
 test-quick: setup  ## the tests that need no whole device, service or fit; under a minute on two cores
-	$(BIN)/python -m pytest --quiet --numprocesses auto -m "not whole" $(ARGS)
+	$(BIN)/python -m pytest --quiet --numprocesses auto --hypothesis-profile quick -m "not whole" $(ARGS)
 
 check: setup  ## format, lint, types
 	$(BIN)/ruff format --check .

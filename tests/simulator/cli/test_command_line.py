@@ -17,6 +17,8 @@ from scoring.version import VERSION
 from simulator.__main__ import main
 from tests.simulator.conftest import ROOT, bare, manifest, module, running, script, simulator, soon
 
+pytestmark = pytest.mark.whole
+
 
 def follow(home, count, *options):
     """The first lines that `upstream --follow` shows."""
@@ -33,7 +35,6 @@ def follow(home, count, *options):
         process.communicate()
 
 
-@pytest.mark.whole
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_run_shows_what_arrives_and_ends_cleanly_when_told_to(simulator_process, number):
     process, home = simulator_process
@@ -81,7 +82,6 @@ async def test_upstream_shows_one_output_one_device_and_why_a_message_is_a_dead_
     assert shown("--device", "Pump_2", "--output", "deadletter") == []
 
 
-@pytest.mark.whole
 def test_the_home_is_that_of_the_environment_unless_another_is_given(simulator_process, tmp_path):
     _, home = simulator_process
     follow(home, 1)
@@ -97,7 +97,6 @@ def test_the_home_is_that_of_the_environment_unless_another_is_given(simulator_p
     assert "the following arguments are required: --home" in nowhere.stderr
 
 
-@pytest.mark.whole
 def test_a_run_tells_where_its_modules_listen(tmp_path):
     listening = module(script("import time; time.sleep(600)"), env={"METRICS_LISTEN": "0.0.0.0:9600", "OTHER": "x"})
     talking = module(script("import time; time.sleep(600)"), Env=["PORT=0.0.0.0:80"])
@@ -130,7 +129,6 @@ def test_keys_and_what_gives_them_are_their_owners_alone(simulator_process):
     assert {path: oct(path.stat().st_mode & 0o777) for path in private} == dict.fromkeys(private, "0o600")
 
 
-@pytest.mark.whole
 @pytest.mark.parametrize("command", [["upstream"], ["status"], ["logs", "sender"]])
 def test_a_reader_that_has_seen_enough_is_no_error(simulator_process, command):
     _, home = simulator_process
@@ -168,7 +166,6 @@ def test_a_manifest_is_generated_and_can_be_run(tmp_path):
     assert "arm32v7" in out.read_text()
 
 
-@pytest.mark.whole
 def test_a_manifest_that_keeps_nothing_of_the_runtime_on_the_host_is_warned_of_and_made_all_the_same(tmp_path):
     template = tmp_path / "deployment.template.json"
     content = json.loads((ROOT / "examples" / "ten_line_manifest.json").read_text())
@@ -259,7 +256,6 @@ def test_what_cannot_be_done_is_told_in_one_line(tmp_path, monkeypatch, capsys, 
     assert "c2VjcmV0" not in errors[0]
 
 
-@pytest.mark.whole
 def test_every_command_has_an_example_and_tells_its_options_and_defaults():
     shown = simulator("--help").stdout
     assert simulator("--version").stdout == f"turbofan-edge {VERSION}\n"

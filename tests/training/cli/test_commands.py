@@ -14,6 +14,8 @@ from training.data.dataset import Dataset
 from training.data.doubts import doubts
 from training.data.labels import Classes
 
+pytestmark = pytest.mark.whole
+
 
 @pytest.fixture(scope="module")
 def model(small, tmp_path_factory):
@@ -22,7 +24,6 @@ def model(small, tmp_path_factory):
     return out
 
 
-@pytest.mark.whole
 def test_fit_writes_a_model_that_a_device_loads_with_its_test_figures(model):
     signature = Model.load(model).signature
     assert signature.name == "tiny"
@@ -66,7 +67,6 @@ def test_fit_takes_no_cap_that_cuts_everything_or_nothing(cap, capsys):
     assert f"error: argument --cap: {cap!r}, expected a number from 1" in capsys.readouterr().err
 
 
-@pytest.mark.whole
 def test_fit_makes_a_model_of_the_candidate_that_is_named(small, tmp_path, capsys):
     out = tmp_path / "tiny.onnx"
     command = [
@@ -121,7 +121,6 @@ def test_the_data_are_found_by_cmapss_dir(model, small, monkeypatch, capsys):
     assert main(["evaluate", str(model), "--subset", "TINY"]) == 0
 
 
-@pytest.mark.whole
 def test_the_report_weighs_what_a_failure_and_a_removal_cost(model, small, tmp_path):
     rules = {}
     for failure in ("0.5", "100"):
@@ -154,7 +153,6 @@ def test_what_cannot_be_done_is_said_in_one_line_with_exit_code_2(arguments, com
     assert not list(tmp_path.glob("*.onnx"))
 
 
-@pytest.mark.whole
 def test_the_first_model_of_the_real_engines_reaches_its_figures(cmapss, tmp_path, capsys):
     out = tmp_path / "fd003.onnx"
     assert main(["fit", "--data", str(cmapss), "--subset", "FD003", "--out", str(out)]) == 0

@@ -8,6 +8,8 @@ from training.estimators.experts import Experts
 from training.export.model_file import export_model
 from training.export.verify import predict_by_graph
 
+pytestmark = pytest.mark.whole
+
 
 @pytest.mark.parametrize(
     ("cycle", "messages", "whole"),
@@ -33,7 +35,6 @@ def torn_windows(small_test):
     return torn
 
 
-@pytest.mark.whole
 def test_each_kind_has_its_own_model_and_its_own_calibration(small_fitted, small_test, torn_windows):
     features, experts = small_fitted.pipeline
     whole = features.transform(small_test.windows())

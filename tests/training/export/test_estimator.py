@@ -31,6 +31,8 @@ from training.errors import ExportError
 from training.export.estimator import export_estimator, read_rows
 from training.export.made_up_rows import made_up
 
+pytestmark = pytest.mark.whole
+
 IRIS = load_iris()
 CANCER = load_breast_cancer()
 DIABETES = load_diabetes()
@@ -156,7 +158,6 @@ def test_members_that_vote_by_probabilities_are_served_and_those_that_show_hands
         export_estimator("x", VotingClassifier(members).fit(IRIS.data, IRIS.target), names(IRIS))
 
 
-@pytest.mark.whole
 @pytest.mark.parametrize(
     "detector",
     [
@@ -217,7 +218,6 @@ def test_what_cannot_be_converted_is_named_by_its_step() -> None:
         export_estimator("x", estimator, names(IRIS))
 
 
-@pytest.mark.whole
 def test_a_model_that_float32_is_not_enough_for_is_refused() -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -235,7 +235,6 @@ def by_counter() -> HistGradientBoostingClassifier:
     return HistGradientBoostingClassifier(random_state=0).fit(rows, np.where((COUNTER - 5e7) % 50 > 24, "worn", "fine"))
 
 
-@pytest.mark.whole
 @pytest.mark.parametrize("given", [True, False], ids=["sample", "made up"])
 def test_a_column_with_more_digits_than_float32_is_named_with_or_without_a_sample(given) -> None:
     rows = np.column_stack([COUNTER[:500], np.full(500, 20.0)]) if given else None
@@ -297,7 +296,6 @@ def test_made_up_rows_reach_what_a_model_knows(estimator) -> None:
     np.testing.assert_array_equal(rows, made_up(estimator, 600, 4))
 
 
-@pytest.mark.whole
 def test_made_up_rows_fall_between_all_neighbouring_thresholds() -> None:
     estimator = by_counter()
     trees = [tree.nodes for stage in estimator._predictors for tree in stage]

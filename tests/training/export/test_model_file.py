@@ -18,6 +18,8 @@ from training.export.proof import prove
 from training.export.verify import predict, predict_by_graph, verify
 from training.fitting.fit import fit
 
+pytestmark = pytest.mark.whole
+
 
 @pytest.fixture(scope="module")
 def content(small_fitted, small_training):
@@ -33,7 +35,6 @@ def test_graph_and_pipeline_agree_on_every_test_window(content, small_fitted, sm
     assert verification.labels == 0
 
 
-@pytest.mark.whole
 def test_a_graph_of_another_pipeline_is_refused(content, small_training, small_test):
     other = fit(dataclasses.replace(QUICK, regressor_leaves=3), small_training, lambda *_: None)
     with pytest.raises(ExportError, match="off the pipeline's probabilities"):
@@ -73,13 +74,11 @@ def test_outputs_are_probabilities_and_an_ordered_interval_even_with_values_miss
     assert ((low >= 0) & (low <= median) & (median <= high) & (median <= 125)).all()
 
 
-@pytest.mark.whole
 def test_the_same_fit_gives_the_same_bytes(content, small_training):
     again = fit(QUICK, small_training, lambda *_: None)
     assert export_model("tiny", again, small_training, {"test": {"macro_f1": 0.5}}) == content
 
 
-@pytest.mark.whole
 def test_golden_windows_prove_every_part_that_has_an_effect(content, small_test):
     proof = prove(content)
     assert proof.changes == proof.refused + len(proof.served)
@@ -107,7 +106,6 @@ def test_a_model_learns_from_a_machine_that_wears_out(content, small_test):
     assert (probabilities.argmax(axis=1) == labels).mean() > 0.6
 
 
-@pytest.mark.whole
 def test_a_class_that_training_never_saw_has_next_to_no_probability():
     engines = wearing_engines([100, 110, 120])
     data = Dataset("SHORT", engines, remaining_useful_life(engines), "")
@@ -132,7 +130,6 @@ def test_one_engine_is_too_few_to_train_on():
         fit(QUICK, Dataset("ONE", engines, remaining_useful_life(engines), ""), lambda *_: None)
 
 
-@pytest.mark.whole
 def test_other_classes_can_be_asked_for(small_training):
     task = dataclasses.replace(small_training.task, classes=Classes(("soon", "later"), (30.0,)))
     data = dataclasses.replace(small_training, task=task)

@@ -16,6 +16,8 @@ from training.export.proof import prove
 from training.export.verify import predict_by_graph
 from training.release.fleet import FLEET, SUBSETS
 
+pytestmark = pytest.mark.whole
+
 WITHOUT_EFFECT = {
     "youngest": "cycles are whole numbers from 1 up, and 1.3 is rounded to 1",
     "largest sum": "no window of telemetry adds up to 1e20",
@@ -37,7 +39,6 @@ WITHOUT_EFFECT = {
 """Constants whose change no device sees, and why nobody else does."""
 
 
-@pytest.mark.whole
 @pytest.mark.timeout(1_800)
 @pytest.mark.parametrize("name", NAMES)
 def test_a_device_refuses_every_change_that_has_an_effect_on_real_windows(name, cmapss) -> None:

@@ -17,6 +17,8 @@ from training.release.fleet import shipped_model
 from training.report.page import write_report
 from training.report.two_data_sets import side_by_side
 
+pytestmark = pytest.mark.whole
+
 
 @pytest.fixture(scope="module")
 def written(small_model, small_test, tmp_path_factory):
@@ -25,7 +27,6 @@ def written(small_model, small_test, tmp_path_factory):
     return out
 
 
-@pytest.mark.whole
 def test_the_report_is_one_file_that_needs_no_other(written):
     page = (written / "report.html").read_text()
     assert page.count("<img ") == 10
@@ -33,7 +34,6 @@ def test_the_report_is_one_file_that_needs_no_other(written):
     assert "nan" not in re.sub(r"base64,[^\"]*", "", page).lower()
 
 
-@pytest.mark.whole
 @pytest.mark.parametrize("window", [12, 30])
 def test_a_report_of_another_machine_is_right_for_its_window_and_speaks_in_its_words(small_training, tmp_path, window):
     names = {"CycleTime": Field("Hour", "h")}

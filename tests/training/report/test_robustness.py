@@ -11,13 +11,14 @@ from training.data.task import CMAPSS
 from training.export.verify import predict_by_graph
 from training.report.robustness import _disturbances, by_messages_seen, changes_of_macro_f1, from_the_first_message_on
 
+pytestmark = pytest.mark.whole
+
 
 @pytest.fixture(scope="module")
 def model(small_model):
     return Model(small_model)
 
 
-@pytest.mark.whole
 def test_every_disturbance_has_a_figure_and_none_is_nan(model, small_test):
     changes = changes_of_macro_f1(model, small_test.windows(), small_test)
     assert {"10% of values missing at random", "Sensor1 missing", "Sensor21 stuck"} <= set(changes)
@@ -25,7 +26,6 @@ def test_every_disturbance_has_a_figure_and_none_is_nan(model, small_test):
     assert np.isfinite(list(changes.values())).all()
 
 
-@pytest.mark.whole
 def test_a_sensor_that_never_moves_can_be_missing_without_loss(model, small_test):
     changes = changes_of_macro_f1(model, small_test.windows(), small_test)
     assert changes["Sensor20 missing"] == 0

@@ -1,1 +1,1 @@
-"""Scores turbofan telemetry beside the engine and answers each message."""
+"""Scores telemetry beside the engine, and answers each message."""

@@ -1,5 +1,6 @@
 """Azure ML's own inference server, in an environment of its own: its pins do not go with the project's."""
 
+import fcntl
 import hashlib
 import os
 import subprocess
@@ -16,12 +17,16 @@ def environment() -> Path:
     identity = hashlib.sha256(REQUIREMENTS.read_bytes() + sys.version.encode()).hexdigest()[:12]
     folder = ROOT / "out" / "azureml" / identity
     ready = folder / "ready"
-    if not ready.exists():
-        uv = str(Path(sys.executable).parent / "uv")
-        subprocess.run([uv, "venv", "--quiet", "--clear", "--python", sys.executable, str(folder)], check=True)
-        install = [uv, "pip", "install", "--quiet", "--python", str(folder / "bin" / "python"), "--require-hashes"]
-        subprocess.run([*install, "--requirement", str(REQUIREMENTS)], check=True)
-        ready.touch()
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with (folder.parent / "lock").open("w") as lock:
+        # Tests may run side by side.
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not ready.exists():
+            uv = str(Path(sys.executable).parent / "uv")
+            subprocess.run([uv, "venv", "--quiet", "--clear", "--python", sys.executable, str(folder)], check=True)
+            install = [uv, "pip", "install", "--quiet", "--python", str(folder / "bin" / "python"), "--require-hashes"]
+            subprocess.run([*install, "--requirement", str(REQUIREMENTS)], check=True)
+            ready.touch()
     return folder / "bin"
 
 

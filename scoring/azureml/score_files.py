@@ -58,10 +58,10 @@ def _scored(model: Model, path: str) -> Iterator[dict[str, Any]]:
         inputs = Inputs(path)
         entries = inputs.entries(ItemParser(model.signature, ""))
         while group := list(islice(entries, GROUP)):
-            asked = [(entry, item) for _, entry in group for item in entry.asked]
-            valid = [item for _, item in asked if not isinstance(item, InvalidTelemetry)]
+            singles = [(entry, item) for _, entry in group for item in entry.singles]
+            valid = [item for _, item in singles if not isinstance(item, InvalidTelemetry)]
             answers = iter(classifier.answer(valid))
-            for entry, item in asked:
+            for entry, item in singles:
                 answer = item if isinstance(item, InvalidTelemetry) else next(answers)
                 if isinstance(answer, InvalidTelemetry):
                     yield dead_letter(path, entry, answer)

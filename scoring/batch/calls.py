@@ -15,10 +15,10 @@ from scoring.batch.job import Job, dead_letter
 from scoring.errors import InvalidTelemetry
 from scoring.predictions.classifier import THREADS, Classifier
 from scoring.predictions.table import Predictions
-from scoring.telemetry.items import Asked
+from scoring.telemetry.items import SingleItem
 
 Numbered = tuple[str, Entry]
-Checked = tuple[str, Entry, Asked | InvalidTelemetry]
+Checked = tuple[str, Entry, SingleItem | InvalidTelemetry]
 
 # One more than run waits in line, so that the model need not.
 _AHEAD = THREADS + 1
@@ -69,7 +69,7 @@ class Calls:
         Raises:
             OSError: A part cannot be written.
         """
-        checked = [(path, entry, item) for path, entry in entries for item in entry.asked]
+        checked = [(path, entry, item) for path, entry in entries for item in entry.singles]
         for start in range(0, len(checked), GROUP):
             group = checked[start : start + GROUP]
             answers = self._ask([item for _, _, item in group if not isinstance(item, InvalidTelemetry)])
@@ -85,7 +85,7 @@ class Calls:
         """
         self._calls.append(_ModelCall((), None, ends=number))
 
-    def _ask(self, items: Sequence[Asked]) -> Future[Predictions] | None:
+    def _ask(self, items: Sequence[SingleItem]) -> Future[Predictions] | None:
         if not items:
             return None
         batch = self._classifier.gather(items)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from scoring.errors import InvalidTelemetry, ScoringError
-from scoring.telemetry.items import Asked, Item, unfolded
+from scoring.telemetry.items import Item, SingleItem, unfolded
 
 GROUP = 256
 """Messages that are read, and items that are scored, in one step: enough that what a step costs beside them does not
@@ -38,6 +38,6 @@ class Entry:
     original: object
 
     @property
-    def asked(self) -> Sequence[Asked | InvalidTelemetry]:
+    def singles(self) -> Sequence[SingleItem | InvalidTelemetry]:
         """The items, with the windows of a trajectory in its place: each becomes a prediction of its own."""
         return unfolded(self.items)

@@ -83,7 +83,7 @@ def _answers(
     classifier = Classifier(model, engines)
     entries = inputs.entries(ItemParser(model.signature, engine))
     while chunk := list(itertools.islice(entries, _CHUNK)):
-        checked = [(f"{path}:{entry.number}", item) for path, entry in chunk for item in entry.asked]
+        checked = [(f"{path}:{entry.number}", item) for path, entry in chunk for item in entry.singles]
         scored = iter(classifier.score([item for _, item in checked if not isinstance(item, InvalidTelemetry)]))
         for place, item in checked:
             yield place, item if isinstance(item, InvalidTelemetry) else next(scored)

@@ -9,10 +9,10 @@ import numpy as np
 from scoring.errors import InvalidTelemetry
 from scoring.model.model import Model
 from scoring.model.signature import FloatArray
-from scoring.predictions.table import Answer, Predictions, Record, packed_columns
+from scoring.predictions.table import Answer, JsonObject, Predictions, packed_columns
 from scoring.telemetry.batch import Batch
 from scoring.telemetry.history import DEFAULT_ENGINES, History
-from scoring.telemetry.items import Asked, Item, batches, size
+from scoring.telemetry.items import Item, SingleItem, batches, size
 from scoring.wire.records import TelemetryParser
 
 # One call's windows take 5 kB each; beyond this a call gets no faster, only larger.
@@ -37,7 +37,7 @@ class Classifier:
         self.history = History(signature.window, len(signature.fields), engines, answers, signature.cycle)
         self.parser = TelemetryParser(signature.field_names, signature.cycle)
 
-    def score(self, items: Sequence[Asked]) -> list[Answer]:
+    def score(self, items: Sequence[SingleItem]) -> list[Answer]:
         """Take records in, in their order, and answer each with a prediction or the reason why there is none.
 
         A window among them is scored as it is; the histories have no part in it.
@@ -48,9 +48,9 @@ class Classifier:
             answers += self._score(group).each(group)
         return answers
 
-    def answer(self, items: Iterable[Item]) -> list[Record | InvalidTelemetry]:
+    def answer(self, items: Iterable[Item]) -> list[JsonObject | InvalidTelemetry]:
         """The same of all kinds of items, as the JSON objects that are sent: a trajectory's is a table."""
-        answers: list[Record | InvalidTelemetry] = []
+        answers: list[JsonObject | InvalidTelemetry] = []
         for group in batches(items, MAX_BATCH):
             answers += self._score(group).answers(group)
         return answers

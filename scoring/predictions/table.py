@@ -15,11 +15,11 @@ from scoring.model.signature import FloatArray, Signature
 from scoring.names import CYCLE, ENGINE
 from scoring.predictions.alert import is_alert
 from scoring.predictions.prediction import Prediction, label_key, significant, weights_key
-from scoring.telemetry.items import Asked, Item, size
+from scoring.telemetry.items import Item, SingleItem, size
 from scoring.telemetry.trajectory import Trajectory
 
 Answer = Prediction | InvalidTelemetry
-Record = dict[str, Any]
+JsonObject = dict[str, Any]
 
 # Of several windows the values of one key; or of each name under it.
 Column = Sequence[Any] | dict[str, Sequence[Any]]
@@ -52,19 +52,19 @@ class Predictions:
     def __len__(self) -> int:
         return len(self.engines)
 
-    def each(self, items: Iterable[Asked]) -> list[Answer]:
+    def each(self, items: Iterable[SingleItem]) -> list[Answer]:
         """The answers to items, if these are what was scored, as they are worked with."""
         filled = self._filled(slice(None))
         return [self.refused.get(row) or self._prediction(row, item, filled[row]) for row, item in enumerate(items)]
 
-    def records(self) -> list[Record | InvalidTelemetry]:
+    def records(self) -> list[JsonObject | InvalidTelemetry]:
         """The answers as the JSON objects that are sent, as `Prediction.record` makes them, all in one step."""
         columns: dict[str, Sequence[Any]] = {ENGINE: self.engines, CYCLE: self.cycles}
         for key, column in self._columns(slice(0, len(self))).items():
             columns[key] = _by_row(column) if isinstance(column, dict) else column
         columns["Model"] = [self.model.signature.name] * len(self)
         columns["ModelVersion"] = [self.model.version] * len(self)
-        records: list[Record | InvalidTelemetry] = []
+        records: list[JsonObject | InvalidTelemetry] = []
         for values in zip(*columns.values(), strict=True):
             record = dict(zip(columns, values, strict=True))
             if not record[ENGINE]:
@@ -76,20 +76,20 @@ class Predictions:
             records[row] = invalid
         return records
 
-    def answers(self, items: Sequence[Item]) -> list[Record | InvalidTelemetry]:
+    def answers(self, items: Sequence[Item]) -> list[JsonObject | InvalidTelemetry]:
         """The answers to items, if these are what was scored once they are unfolded: records, and tables."""
         kinds = set(map(type, items))
         records = self.records() if kinds != {Trajectory} else []
         if Trajectory not in kinds:
             return records
-        answers: list[Record | InvalidTelemetry] = []
+        answers: list[JsonObject | InvalidTelemetry] = []
         end = 0
         for item in items:
             start, end = end, end + size(item)
             answers.append(self.table(start, end) if isinstance(item, Trajectory) else records[start])
         return answers
 
-    def table(self, start: int, end: int) -> Record | InvalidTelemetry:
+    def table(self, start: int, end: int) -> JsonObject | InvalidTelemetry:
         """The answers to several windows of one engine as one JSON object: as a record, with lists in place of values.
 
         If one of them cannot be answered, none is.
@@ -99,7 +99,7 @@ class Predictions:
             return refused
         rows = slice(start, end)
         engine = self.engines[start]
-        table: Record = {ENGINE: engine} if engine else {}
+        table: JsonObject = {ENGINE: engine} if engine else {}
         if self.model.signature.cycle:
             table[CYCLE] = self.cycles[rows]
         table |= self._columns(rows)
@@ -130,7 +130,7 @@ class Predictions:
         columns["WindowFilled"] = [round(share, 4) for share in self._filled(rows)]
         return columns
 
-    def _prediction(self, row: int, item: Asked, filled: float) -> Prediction:
+    def _prediction(self, row: int, item: SingleItem, filled: float) -> Prediction:
         signature, outputs = self.model.signature, self.outputs
         probabilities = dict(zip(signature.classes, outputs.probabilities[row].tolist(), strict=True))
         return Prediction(
@@ -150,7 +150,7 @@ def packed_columns(signature: Signature) -> int:
     return len(signature.classes) + (RUL_COLUMNS if signature.interval else 0) + len(signature.values) + 1
 
 
-def _by_row(columns: Mapping[str, Sequence[Any]]) -> list[Record]:
+def _by_row(columns: Mapping[str, Sequence[Any]]) -> list[JsonObject]:
     """Columns by name as an object for each row."""
     return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
 

@@ -13,7 +13,7 @@ from itertools import islice
 
 from scoring.errors import InvalidTelemetry
 from scoring.predictions.classifier import THREADS, Classifier
-from scoring.predictions.table import Predictions, Record
+from scoring.predictions.table import JsonObject, Predictions
 from scoring.service.limits import Limits
 from scoring.service.meters import ServiceMeters
 from scoring.service.refusal import come_again, failed, refused
@@ -30,7 +30,7 @@ _SHORT_SECONDS = 0.001
 _RAISED = "scoring %d rows raised"
 
 # What is answered to each item, or the reason why it is not.
-Answers = Sequence[Record | InvalidTelemetry]
+Answers = Sequence[JsonObject | InvalidTelemetry]
 
 
 @dataclass(frozen=True, slots=True, eq=False)

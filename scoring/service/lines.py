@@ -11,7 +11,7 @@ from typing import Any
 from aiohttp import ClientError, web
 
 from scoring.errors import InvalidTelemetry, Reason, TableError
-from scoring.predictions.table import Record
+from scoring.predictions.table import JsonObject
 from scoring.service.batching import Answers, Batcher
 from scoring.service.body import lines, pieces
 from scoring.service.gzip import GzipPacker
@@ -166,7 +166,7 @@ class LineScorer:
     async def _text(self, group: _Group) -> bytes:
         """The lines that answer a group's, once it is scored."""
         self._meters.count_refused(group.invalid.values())
-        scored: list[Record | InvalidTelemetry | Fault] = []
+        scored: list[JsonObject | InvalidTelemetry | Fault] = []
         for count, answers in group.calls:
             try:
                 scored += await answers
@@ -177,7 +177,7 @@ class LineScorer:
         return encoded_lines(_told(group.invalid.get(number) or next(rest), number) for number in group.numbers)
 
 
-def _told(answer: Record | InvalidTelemetry | Fault, number: int) -> dict[str, Any]:
+def _told(answer: JsonObject | InvalidTelemetry | Fault, number: int) -> dict[str, Any]:
     """An answer as it is sent."""
     if isinstance(answer, InvalidTelemetry):
         answer = Fault.of(answer)

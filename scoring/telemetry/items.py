@@ -9,9 +9,9 @@ from scoring.telemetry.record import Telemetry
 from scoring.telemetry.trajectory import Trajectory
 from scoring.telemetry.window import Window
 
-Asked = Telemetry | Window
+SingleItem = Telemetry | Window
 """What the model is asked about, one answer each."""
-Item = Asked | Trajectory
+Item = SingleItem | Trajectory
 
 
 def size(item: Item) -> int:
@@ -19,12 +19,12 @@ def size(item: Item) -> int:
     return len(item) if isinstance(item, Trajectory) else 1
 
 
-def unfolded(items: Iterable[Item | InvalidTelemetry]) -> list[Asked | InvalidTelemetry]:
+def unfolded(items: Iterable[Item | InvalidTelemetry]) -> list[SingleItem | InvalidTelemetry]:
     """Items with the windows of a trajectory in its place."""
-    asked: list[Asked | InvalidTelemetry] = []
+    singles: list[SingleItem | InvalidTelemetry] = []
     for item in items:
-        asked += item.windows if isinstance(item, Trajectory) else [item]
-    return asked
+        singles += item.windows if isinstance(item, Trajectory) else [item]
+    return singles
 
 
 def batches(items: Iterable[Item], most: int) -> Iterator[list[Item]]:

@@ -67,43 +67,43 @@ class ItemParser:
         """
         return self.check(decode(line))
 
-    def check_each(self, candidates: Iterable[object], sender: Sender | None = None) -> list[Item | InvalidTelemetry]:
+    def check_each(self, objects: Iterable[object], sender: Sender | None = None) -> list[Item | InvalidTelemetry]:
         """Check decoded objects; one that fails comes back as its error.
 
         Args:
-            candidates: Records, windows and trajectories.
+            objects: Records, windows and trajectories.
             sender: Who sent them, where that is known.
         """
         checked: list[Item | InvalidTelemetry] = []
-        for candidate in candidates:
+        for decoded in objects:
             try:
-                checked.append(self.check(candidate, sender))
+                checked.append(self.check(decoded, sender))
             except InvalidTelemetry as invalid:
                 checked.append(invalid)
         return checked
 
-    def check(self, candidate: object, sender: Sender | None = None) -> Item:
+    def check(self, decoded: object, sender: Sender | None = None) -> Item:
         """Check one decoded object.
 
         Args:
-            candidate: A record, a window or a trajectory.
+            decoded: A record, a window or a trajectory.
             sender: Who sent it, where that is known.
 
         Raises:
             InvalidTelemetry: It cannot be scored.
         """
         sender = sender or self.sender
-        if isinstance(candidate, dict) and ROWS in candidate and not self._rows_is_a_field:
-            return self._several.check(candidate)
+        if isinstance(decoded, dict) and ROWS in decoded and not self._rows_is_a_field:
+            return self._several.check(decoded)
         if self._cycle is None:
-            return self._row(candidate, sender)
-        if isinstance(candidate, dict) and ENGINE not in candidate and not sender.device:
+            return self._row(decoded, sender)
+        if isinstance(decoded, dict) and ENGINE not in decoded and not sender.device:
             raise InvalidTelemetry(
                 Reason.MISSING_FIELD,
                 f"the field {ENGINE} is missing; name the engine, or send all of its last messages as `{ROWS}`",
                 ENGINE,
             )
-        return self._records.check(candidate, sender)
+        return self._records.check(decoded, sender)
 
     def check_rows(
         self,
@@ -184,8 +184,8 @@ class ItemParser:
             return Window(engine, 0, row[np.newaxis], np.zeros(1, dtype=np.int64))
         return Telemetry(engine, cycle, row)
 
-    def _row(self, candidate: object, sender: Sender) -> Window:
-        values = np.array([self._records.values(candidate)], dtype=np.float32)
-        named = isinstance(candidate, dict) and ENGINE in candidate
-        engine = engine_of(candidate, sender) if isinstance(candidate, dict) and named else ""
+    def _row(self, decoded: object, sender: Sender) -> Window:
+        values = np.array([self._records.values(decoded)], dtype=np.float32)
+        named = isinstance(decoded, dict) and ENGINE in decoded
+        engine = engine_of(decoded, sender) if isinstance(decoded, dict) and named else ""
         return Window(engine, 0, values, np.zeros(1, dtype=np.int64))

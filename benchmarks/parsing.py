@@ -20,12 +20,12 @@ from scoring.errors import InvalidTelemetry
 from scoring.telemetry.record import Sender
 from scoring.telemetry.turbofan import FIELDS
 from scoring.wire.json_body import MAX_BODY_BYTES
-from scoring.wire.records import TelemetryParser
+from scoring.wire.records import RecordParser
 
 ROUNDS = 5
 RECORD = {field.name: 1.0 for field in FIELDS}
 
-parser = TelemetryParser(list(RECORD))
+parser = RecordParser(list(RECORD))
 
 
 def repeated(piece: bytes, before: bytes = b"[", after: bytes = b"]", between: bytes = b",") -> bytes:

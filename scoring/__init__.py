@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from scoring.telemetry.record import Sender, Telemetry
     from scoring.telemetry.trajectory import Trajectory
     from scoring.telemetry.window import Window
-    from scoring.wire.records import TelemetryParser
-    from scoring.wire.requests import ItemParser
+    from scoring.wire.items import ItemParser
+    from scoring.wire.records import RecordParser
 
 __all__ = [
     "__version__",
@@ -39,7 +39,7 @@ __all__ = [
     "Sender",
     "Signature",
     "Telemetry",
-    "TelemetryParser",
+    "RecordParser",
     "Trajectory",
     "Window",
     "explain",
@@ -79,7 +79,7 @@ __getattr__, __dir__ = lazily(
         ),
         "telemetry.trajectory": ("Trajectory",),
         "telemetry.window": ("Window",),
-        "wire.requests": ("ItemParser",),
-        "wire.records": ("TelemetryParser",),
+        "wire.items": ("ItemParser",),
+        "wire.records": ("RecordParser",),
     },
 )

@@ -18,8 +18,8 @@ from scoring.errors import InvalidTelemetry, ModelError, Reason
 from scoring.model.model import Model
 from scoring.predictions.classifier import Classifier
 from scoring.telemetry.items import Item
+from scoring.wire.items import ItemParser
 from scoring.wire.json_body import decode, listed
-from scoring.wire.requests import ItemParser
 from scoring.wire.status import status
 
 try:

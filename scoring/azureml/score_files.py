@@ -18,7 +18,7 @@ from scoring.batch.job import dead_letter
 from scoring.errors import InvalidTelemetry, ModelError
 from scoring.model.model import Model
 from scoring.predictions.classifier import Classifier
-from scoring.wire.requests import ItemParser
+from scoring.wire.items import ItemParser
 
 _model: Model | None = None
 

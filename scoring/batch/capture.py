@@ -11,8 +11,8 @@ import fastavro
 from scoring.batch.entry import GROUP, BatchError, Entry, in_one_line
 from scoring.batch.envelope import Envelope, is_envelope
 from scoring.wire.fast import FastParser
+from scoring.wire.items import ItemParser
 from scoring.wire.json_body import MAX_BODY_BYTES
-from scoring.wire.requests import ItemParser
 
 
 def read_capture(file: BinaryIO, parser: ItemParser) -> Iterator[Entry]:

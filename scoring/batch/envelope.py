@@ -12,8 +12,8 @@ from scoring.errors import InvalidTelemetry, Reason
 from scoring.names import ENGINE
 from scoring.telemetry.items import Item
 from scoring.telemetry.record import Sender
+from scoring.wire.items import ItemParser
 from scoring.wire.json_body import BYTE_ORDER_MARK, MAX_BODY_BYTES, decode, listed
-from scoring.wire.requests import ItemParser
 
 _BODY = "Body"
 _SYSTEM = "SystemProperties"

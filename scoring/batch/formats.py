@@ -12,7 +12,7 @@ from typing import Any, BinaryIO, Protocol
 from scoring.batch.entry import BatchError, Entry
 from scoring.batch.text import read_cmapss, read_csv, read_ndjson
 from scoring.extras import import_for
-from scoring.wire.requests import ItemParser
+from scoring.wire.items import ItemParser
 
 Reader = Callable[[BinaryIO, ItemParser], Iterator[Entry]]
 

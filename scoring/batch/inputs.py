@@ -10,7 +10,7 @@ from scoring.batch.entry import BatchError, Entry
 from scoring.batch.formats import reader
 from scoring.batch.store import Store, StoreError
 from scoring.errors import TableError
-from scoring.wire.requests import ItemParser
+from scoring.wire.items import ItemParser
 
 # A capture's folder has a file for each minute; a million are two years.
 _MAX_FILES = 1_000_000

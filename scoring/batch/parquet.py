@@ -19,7 +19,7 @@ from scoring.errors import TableError
 from scoring.names import ENGINE
 from scoring.telemetry.items import Item
 from scoring.wire.csv_table import engine_column, require_columns
-from scoring.wire.requests import ItemParser
+from scoring.wire.items import ItemParser
 
 # As many rows as are scored in a few milliseconds: what is read ahead stays small.
 _ROWS = 1_024

@@ -16,8 +16,8 @@ from scoring.wire.cells import Cells
 from scoring.wire.cmapss import CUT
 from scoring.wire.csv_table import CsvTable, value_of
 from scoring.wire.fast import FastParser
+from scoring.wire.items import ItemParser
 from scoring.wire.json_body import BYTE_ORDER_MARK, MAX_BODY_BYTES, decode, is_foreign, listed
-from scoring.wire.requests import ItemParser
 
 # A body of the largest size as base64, and as much again as the hub may tell of it.
 _MAX_LINE_BYTES = 2 * MAX_BODY_BYTES

@@ -20,8 +20,8 @@ from scoring.errors import InvalidTelemetry
 from scoring.predictions.classifier import Classifier
 from scoring.predictions.prediction import columns
 from scoring.telemetry.record import Sender, Telemetry
+from scoring.wire.items import ItemParser
 from scoring.wire.records import engine_of
-from scoring.wire.requests import ItemParser
 
 # Where progress is no line that overwrites itself, it is told seldom enough not to fill a log.
 _SILENCE_SECONDS = 30.0

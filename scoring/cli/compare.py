@@ -19,8 +19,8 @@ from scoring.predictions.classifier import MAX_BATCH, Classifier
 from scoring.predictions.prediction import Prediction
 from scoring.telemetry.history import DEFAULT_ENGINES
 from scoring.telemetry.record import Sender
+from scoring.wire.items import ItemParser
 from scoring.wire.records import engine_of
-from scoring.wire.requests import ItemParser
 
 # Messages in hand at once: enough for full batches.
 _CHUNK = 16 * MAX_BATCH

@@ -13,7 +13,7 @@ from scoring.predictions.table import Answer, JsonObject, Predictions, packed_co
 from scoring.telemetry.batch import Batch
 from scoring.telemetry.history import DEFAULT_ENGINES, History
 from scoring.telemetry.items import Item, SingleItem, batches, size
-from scoring.wire.records import TelemetryParser
+from scoring.wire.records import RecordParser
 
 # One call's windows take 5 kB each; beyond this a call gets no faster, only larger.
 MAX_BATCH = 64
@@ -35,7 +35,7 @@ class Classifier:
         self.model = model
         answers = packed_columns(signature)
         self.history = History(signature.window, len(signature.fields), engines, answers, signature.cycle)
-        self.parser = TelemetryParser(signature.field_names, signature.cycle)
+        self.parser = RecordParser(signature.field_names, signature.cycle)
 
     def score(self, items: Sequence[SingleItem]) -> list[Answer]:
         """Take records in, in their order, and answer each with a prediction or the reason why there is none.

@@ -31,7 +31,7 @@ from scoring.service.traffic import Traffic
 from scoring.telemetry.history import DEFAULT_ENGINES
 from scoring.telemetry.items import Item, size
 from scoring.wire.fast import FastParser
-from scoring.wire.requests import ItemParser
+from scoring.wire.items import ItemParser
 
 log = logging.getLogger(__name__)
 

@@ -7,7 +7,7 @@ from operator import itemgetter
 
 from scoring.names import ENGINE
 from scoring.telemetry.items import Item
-from scoring.wire.requests import ItemParser
+from scoring.wire.items import ItemParser
 from scoring.wire.windows import ROWS
 
 

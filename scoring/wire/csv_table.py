@@ -9,8 +9,8 @@ from scoring.errors import InvalidTelemetry, Reason, TableError
 from scoring.names import ENGINE
 from scoring.telemetry.items import Item
 from scoring.wire.cells import Cells
+from scoring.wire.items import ItemParser
 from scoring.wire.json_body import BYTE_ORDER_MARK
-from scoring.wire.requests import ItemParser
 
 _QUOTE = b'"'
 

@@ -11,7 +11,7 @@ from scoring.names import ENGINE
 from scoring.telemetry.items import Item
 from scoring.telemetry.record import Sender
 from scoring.wire.fast_objects import Form, Objects, RowsForm, record_form
-from scoring.wire.requests import ItemParser
+from scoring.wire.items import ItemParser
 from scoring.wire.windows import ROWS
 
 _ROWS_KEY = f'"{ROWS}"'.encode()

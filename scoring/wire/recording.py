@@ -19,7 +19,7 @@ from scoring.telemetry.record import Telemetry
 from scoring.telemetry.turbofan import FIELDS
 from scoring.wire.cmapss import read_trajectories
 from scoring.wire.csv_table import CsvTable
-from scoring.wire.requests import ItemParser
+from scoring.wire.items import ItemParser
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ from scoring.wire.json_body import (
 )
 
 
-class TelemetryParser:
+class RecordParser:
     """Turns a message's body into checked records, for one model's fields."""
 
     def __init__(self, fields: Sequence[str], cycle: str = CYCLE) -> None:

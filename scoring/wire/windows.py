@@ -17,7 +17,7 @@ from scoring.telemetry.trajectory import Trajectory
 from scoring.telemetry.window import Window
 from scoring.wire.arrays import table
 from scoring.wire.json_body import kind
-from scoring.wire.records import TelemetryParser, engine_of
+from scoring.wire.records import RecordParser, engine_of
 
 ROWS = "rows"
 """The key that tells these from a record."""
@@ -39,7 +39,7 @@ class RowsParser:
         self._fields = signature.field_names
         self._cycle = self._fields.index(signature.cycle) if signature.cycle else None
         self._length = signature.window
-        self._parser = TelemetryParser(self._fields, signature.cycle)
+        self._parser = RecordParser(self._fields, signature.cycle)
 
     def check(self, item: dict[str, Any]) -> Window | Trajectory:
         """Check one object that has rows.

@@ -14,7 +14,7 @@ from scoring.telemetry.record import Sender, Telemetry
 from scoring.telemetry.turbofan import FIELDS
 from scoring.wire.cmapss import Trajectories, write_trajectories
 from scoring.wire.recording import Recording, read_cmapss, read_table
-from scoring.wire.records import TelemetryParser
+from scoring.wire.records import RecordParser
 
 LENGTHS = (30, 50, 20)
 
@@ -38,7 +38,7 @@ CMAPSS_FIELDS = tuple(field.name for field in FIELDS)
 
 
 def parse(body: bytes, fields=CMAPSS_FIELDS, cycle: str = "CycleTime") -> Telemetry | InvalidTelemetry:
-    parser = TelemetryParser(fields, cycle)
+    parser = RecordParser(fields, cycle)
     try:
         return parser.parse(body, Sender("edge-1", is_module=True))[0]
     except InvalidTelemetry as invalid:

@@ -19,7 +19,7 @@ from scoring.batch.parquet import read_parquet
 from scoring.batch.text import read_cmapss, read_csv, read_ndjson
 from scoring.errors import InvalidTelemetry, TableError
 from scoring.wire.cmapss import read_trajectories
-from scoring.wire.requests import ItemParser
+from scoring.wire.items import ItemParser
 from tests.onnx_models import signature
 from tests.scoring.batch import files
 from tests.scoring.cli.test_batch import expected, lines, model_path, of, score, telemetry  # noqa: F401

@@ -22,7 +22,7 @@ from scoring.model.signature import Field
 from scoring.telemetry.turbofan import FIELDS
 from scoring.wire.cells import Cells
 from scoring.wire.fast import FastParser
-from scoring.wire.requests import ItemParser
+from scoring.wire.items import ItemParser
 from tests.onnx_models import signature
 from tests.scoring.batch import files
 

@@ -28,7 +28,7 @@ from scoring.errors import TableError
 from scoring.model.model import Model
 from scoring.predictions.classifier import Classifier
 from scoring.telemetry.record import Telemetry
-from scoring.wire.requests import ItemParser
+from scoring.wire.items import ItemParser
 from tests.onnx_models import record, signature, tiny_model
 from tests.scoring.batch import files
 

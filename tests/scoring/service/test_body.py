@@ -13,7 +13,7 @@ from scoring.service.refusal import Refusal
 from scoring.telemetry.record import MAX_CYCLE, Telemetry
 from scoring.telemetry.turbofan import FIELDS
 from scoring.telemetry.window import Window
-from scoring.wire.requests import ItemParser
+from scoring.wire.items import ItemParser
 from scoring.wire.windows import MAX_ROWS
 from tests.onnx_models import WINDOW, record, signature
 

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from scoring.model.signature import Field
 from scoring.telemetry.items import batches, size, unfolded
-from scoring.wire.requests import ItemParser
+from scoring.wire.items import ItemParser
 from tests.onnx_models import signature
 
 W = 5

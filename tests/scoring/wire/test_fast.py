@@ -10,8 +10,8 @@ from scoring.model.signature import Field
 from scoring.telemetry.record import MAX_CYCLE, Sender, are_cycles, is_cycle
 from scoring.telemetry.trajectory import Trajectory
 from scoring.wire.fast import FastParser
+from scoring.wire.items import ItemParser
 from scoring.wire.json_body import decode
-from scoring.wire.requests import ItemParser
 from tests.onnx_models import signature
 
 FIELDS = (Field("CycleTime"), Field("a"), Field("b"))

@@ -10,14 +10,14 @@ from scoring.telemetry.record import Sender, Telemetry
 from scoring.telemetry.turbofan import FIELDS
 from scoring.wire import json_body
 from scoring.wire.json_body import MAX_BODY_BYTES
-from scoring.wire.records import TelemetryParser
+from scoring.wire.records import RecordParser
 from tests.onnx_models import record
 
 NAMES = [field.name for field in FIELDS]
 LEAF = Sender("Client_001")
 MODULE = Sender("gateway", is_module=True)
 
-parser = TelemetryParser(NAMES)
+parser = RecordParser(NAMES)
 
 
 def parse_one(payload: object, sender: Sender = LEAF) -> Telemetry | InvalidTelemetry:
@@ -107,7 +107,7 @@ def test_a_module_may_speak_for_any_engine_and_a_leaf_device_only_for_itself() -
 
 
 def test_a_model_without_cycles_reads_plain_rows() -> None:
-    plain = TelemetryParser(["a", "b"], cycle="")
+    plain = RecordParser(["a", "b"], cycle="")
     (found,) = plain.parse(b'{"a": 1, "b": 2.5}', LEAF)
     assert (found.cycle, found.values.tolist()) == (0, [1.0, 2.5])
 
@@ -177,7 +177,7 @@ def test_a_module_has_to_name_the_engine() -> None:
 
 
 def test_errors_of_other_machines_name_their_own_fields() -> None:
-    pump = TelemetryParser(["Hour", "Pressure"], cycle="Hour")
+    pump = RecordParser(["Hour", "Pressure"], cycle="Hour")
     (late,) = pump.parse(b'{"Hour": 0, "Pressure": 1}', LEAF)
     assert (late.field, late.detail[:9]) == ("Hour", "Hour is 0")
 

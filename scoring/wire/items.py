@@ -1,4 +1,4 @@
-"""Requests: records, windows and trajectories in JSON, parsed and checked in any mixture."""
+"""Items in JSON: records, windows and trajectories, parsed and checked in any mixture."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from scoring.telemetry.trajectory import Trajectory
 from scoring.telemetry.window import Window
 from scoring.wire.arrays import table
 from scoring.wire.json_body import decode, listed
-from scoring.wire.records import TelemetryParser, engine_of
+from scoring.wire.records import RecordParser, engine_of
 from scoring.wire.windows import ROWS, RowsParser
 
 
@@ -43,7 +43,7 @@ class ItemParser:
         self.sender = Sender(engine, is_module=True)
         """Who sent what comes without a sender."""
         self._cycle = self.field_names.index(signature.cycle) if signature.cycle else None
-        self._records = TelemetryParser(signature.field_names, signature.cycle)
+        self._records = RecordParser(signature.field_names, signature.cycle)
         self._several = RowsParser(signature)
         self._rows_is_a_field = ROWS in signature.field_names
 

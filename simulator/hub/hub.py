@@ -294,7 +294,13 @@ class Hub:
         return life if self.disturbance.token_life is None else min(life, self.disturbance.token_life)
 
     def attach(self, connection: Connection, identity: Identity, *, clean: bool) -> bool:
-        """A client has been let in; return whether it has a session to come back to."""
+        """A client has been let in; return whether it has a session to come back to.
+
+        Args:
+            connection: By which the client has come.
+            identity: Who it is.
+            clean: It wants no session: nothing that was, and nothing kept.
+        """
         peer = self._clients[identity.client_id]
         former = peer.connection
         peer.connection = connection
@@ -367,7 +373,13 @@ class Hub:
     # Subscriptions
 
     def subscribe(self, connection: Connection, identity: Identity, packet: Subscribe) -> None:
-        """Take any filters, also those that nothing will be sent by; SUBACK once the session is stored."""
+        """Take any filters, also those that nothing will be sent by; SUBACK once the session is stored.
+
+        Args:
+            connection: By which it came, and is answered.
+            identity: Whose filters they are.
+            packet: The filters, with the QoS that is asked for.
+        """
         peer = self._clients[identity.client_id]
         granted = {name: min(qos, 1) for name, qos in packet.filters}
         if len(peer.subscriptions | granted) > subscriptions.MOST:
@@ -388,7 +400,13 @@ class Hub:
         self._keep_session(peer, peer.subscriptions | granted, done)
 
     def unsubscribe(self, connection: Connection, identity: Identity, packet: Unsubscribe) -> None:
-        """Forget filters; UNSUBACK once the session is stored."""
+        """Forget filters; UNSUBACK once the session is stored.
+
+        Args:
+            connection: By which it came, and is answered.
+            identity: Whose filters they are.
+            packet: The filters.
+        """
         peer = self._clients[identity.client_id]
         peer.subscriptions = {name: qos for name, qos in peer.subscriptions.items() if name not in packet.filters}
 
@@ -410,7 +428,13 @@ class Hub:
     # Messages
 
     def published(self, connection: Connection, identity: Identity, packet: Publish) -> None:
-        """A client has published something."""
+        """A client has published something.
+
+        Args:
+            connection: By which it came.
+            identity: Who has sent it.
+            packet: Topic, body, QoS and packet identifier.
+        """
         topic = packet.topic
         events = f"{identity.resource}/messages/events"
         if topic == events or topic.startswith(events + "/"):
@@ -430,7 +454,13 @@ class Hub:
             raise ProtocolError(f"it may not publish to {topic!r}")
 
     def bequeathed(self, connection: Connection, identity: Identity, will: Will) -> None:
-        """A client has gone without a goodbye: its will is a message of its own."""
+        """A client has gone without a goodbye: its will is a message of its own.
+
+        Args:
+            connection: That has ended.
+            identity: Whose it was.
+            will: What is to be said for it.
+        """
         if not self.running:
             return
         events = f"{identity.resource}/messages/events/"

@@ -45,7 +45,13 @@ class BareClient:
         self._reader, self._writer = await asyncio.open_connection(self._address, packets.PORT, ssl=self._context)
 
     async def connect(self, *, clean: bool = False, keep_alive: int = 0, life: float = 3600) -> Connack:
-        """Connect, and introduce itself with a fresh token."""
+        """Connect, and introduce itself with a fresh token.
+
+        Args:
+            clean: Without a session.
+            keep_alive: Seconds that it may be silent; 0: for ever.
+            life: Seconds that its token is good for.
+        """
         await self.open()
         password = token(self.identity, self._hub_name, int(time.time() + life)).encode()
         user = f"{self._hub_name}/{self.identity.client_id}/?api-version=2019-10-01"
@@ -105,7 +111,13 @@ class BareClient:
         return packet.codes
 
     def publish(self, body: bytes, *, output: str | None = None, bag: str = "") -> int:
-        """Send a message with QoS 1; return its packet identifier."""
+        """Send a message with QoS 1; return its packet identifier.
+
+        Args:
+            body: The message.
+            output: Of a module; None: no output is named.
+            bag: Properties, as a topic has them.
+        """
         parts = ([f"%24.on={output}"] if output else []) + ([bag] if bag else [])
         packet_id = self.next_id()
         self.write(
@@ -114,7 +126,13 @@ class BareClient:
         return packet_id
 
     async def send(self, body: bytes, *, output: str | None = None, bag: str = "") -> None:
-        """Send a message and wait until the hub has it."""
+        """Send a message and wait until the hub has it.
+
+        Args:
+            body: The message.
+            output: Of a module; None: no output is named.
+            bag: Properties, as a topic has them.
+        """
         packet_id = self.publish(body, output=output, bag=bag)
         while (await self.read()) != Puback(packet_id):
             pass

@@ -56,13 +56,25 @@ class Broker(Protocol):
         """Who a CONNECT is from, and for how many seconds it is good; raises TokenError."""
 
     def attach(self, connection: Connection, identity: Identity, *, clean: bool) -> bool:
-        """Take a client that has been let in; whether it has a session to come back to."""
+        """Take a client that has been let in; whether it has a session to come back to.
+
+        Args:
+            connection: By which the client has come.
+            identity: Who it is.
+            clean: It wants no session: nothing that was, and nothing kept.
+        """
 
     def detached(self, connection: Connection) -> None:
         """Hear that a connection is of no more use to its client."""
 
     def bequeathed(self, connection: Connection, identity: Identity, will: Will) -> None:
-        """Hear of the will of a client that has gone without a goodbye."""
+        """Hear of the will of a client that has gone without a goodbye.
+
+        Args:
+            connection: That has ended.
+            identity: Whose it was.
+            will: What is to be said for it.
+        """
 
     def resume(self, identity: Identity) -> None:
         """Send a client what waits for it."""
@@ -74,13 +86,31 @@ class Broker(Protocol):
         """For how many seconds a client waits for its PUBACK once its message is stored; None is for ever."""
 
     def subscribe(self, connection: Connection, identity: Identity, packet: Subscribe) -> None:
-        """Take filters, and answer."""
+        """Take filters, and answer.
+
+        Args:
+            connection: By which it came, and is answered.
+            identity: Whose filters they are.
+            packet: The filters, with the QoS that is asked for.
+        """
 
     def unsubscribe(self, connection: Connection, identity: Identity, packet: Unsubscribe) -> None:
-        """Forget filters, and answer."""
+        """Forget filters, and answer.
+
+        Args:
+            connection: By which it came, and is answered.
+            identity: Whose filters they are.
+            packet: The filters.
+        """
 
     def published(self, connection: Connection, identity: Identity, packet: Publish) -> None:
-        """Take what a client has published, and call `stored` once it is on disk."""
+        """Take what a client has published, and call `stored` once it is on disk.
+
+        Args:
+            connection: By which it came.
+            identity: Who has sent it.
+            packet: Topic, body, QoS and packet identifier.
+        """
 
 
 class Connection(asyncio.Protocol):
@@ -198,7 +228,13 @@ class Connection(asyncio.Protocol):
         self._unsent.append(data)
 
     def send_control(self, topic: str, body: bytes, qos: int) -> None:
-        """Send an answer or a request about twins and methods."""
+        """Send an answer or a request about twins and methods.
+
+        Args:
+            topic: Where it goes.
+            body: JSON.
+            qos: Which the client was granted.
+        """
         self._control_id = FIRST_CONTROL_ID if self._control_id == LAST_CONTROL_ID else self._control_id + 1
         self.send(packets.encode_publish(topic, body, self._control_id if qos else 0))
 
@@ -222,7 +258,13 @@ class Connection(asyncio.Protocol):
             self.after("token", seconds, lambda: self.drop("its token has expired"))
 
     def after(self, timer: str, seconds: float, act: Callable[[], None]) -> None:
-        """Do something later, if the connection is still there."""
+        """Do something later, if the connection is still there.
+
+        Args:
+            timer: By which it can be cancelled.
+            seconds: From now.
+            act: What to do.
+        """
         self._timers[timer] = self._loop.call_later(seconds, act)
 
     # Inside

@@ -169,6 +169,11 @@ def filter_bank(window: int, means: tuple[int, ...], slopes: tuple[int, ...]) ->
 
     Lengths beyond the window are cut to it.
 
+    Args:
+        window: Cycles in a window (W).
+        means: Lengths of the means, in cycles.
+        slopes: Lengths of the slopes, in cycles.
+
     Returns:
         Weights float32 [window, filters], and divisors float32 [filters], powers of two. A mean comes out in standard
         deviations, a slope in standard deviations that the sensor changes by over the slope's length; both up to a

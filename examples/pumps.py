@@ -35,8 +35,9 @@ def main(directory: Path) -> None:
         rows = [row for number in range(count) for row in pump(f"P-{number:03}", rng, cut=kind == "test")]
         with (directory / f"{kind}_pumps.csv").open("w", newline="", encoding="utf-8") as file:
             writer = csv.writer(file)
-            writer.writerow(HEADER + ["RUL"] * (kind == "test"))
-            writer.writerows(row if kind == "test" else row[:-1] for row in rows)
+            writer.writerow([*HEADER, "RUL" if kind == "test" else "Ended"])
+            # How a pump ended stands on its last row.
+            writer.writerows(row if kind == "test" else [*row[:-1], "" if row[-1] else "failed"] for row in rows)
 
 
 if __name__ == "__main__":

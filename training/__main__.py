@@ -1,4 +1,4 @@
-"""Command line: `python -m training fit | evaluate | search | report | models | export | fetch`."""
+"""Command line: `python -m training fit | evaluate | search | report | models | export | censor | fetch`."""
 
 from __future__ import annotations
 
@@ -23,6 +23,10 @@ _COMMANDS = {
     "export": (
         "make any scikit-learn model of single rows one that devices serve",
         "model.joblib --fields Speed,Pressure --out model.onnx",
+    ),
+    "censor": (
+        "make a set in which some engines have not failed of one in which all have",
+        f"{_ENGINES} --share 0.8 --out out/censored",
     ),
     "fetch": ("bring NASA's C-MAPSS data", "--out data/cmapss"),
 }

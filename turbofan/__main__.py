@@ -32,6 +32,7 @@ COMMANDS: dict[str, dict[str, Command]] = {
     },
     "Train a model": {
         "fetch": Command("training", "bring NASA's C-MAPSS data"),
+        "censor": Command("training", "take engines of a set out before they fail"),
         "search": Command("training", "compare model families and settings"),
         "fit": Command("training", "train a model and export it as one ONNX file"),
         "evaluate": Command("training", "compare its predictions with the truth"),

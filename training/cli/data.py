@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import argparse
+from collections import Counter
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 from training.data.csv_table import load_table
 from training.data.dataset import Dataset, default_directory, load_test, load_training
+from training.data.endings import ENDED, WAYS, Ending, endings_of, read_endings
 from training.data.labels import Classes
 from training.data.task import CMAPSS, Task, read_task
 from training.errors import DataError
+
+UNIT = "unit"
+"""What the first column of a file of endings is called where engines have numbers alone."""
 
 
 def add_data(parser: argparse.ArgumentParser) -> None:
@@ -29,12 +35,65 @@ def add_data(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_endings(parser: argparse.ArgumentParser) -> None:
+    """Add the options that say how the engines of training ended."""
+    parser.add_argument(
+        "--ended",
+        type=Path,
+        metavar="FILE",
+        help=f"CSV table of each machine and how it ended, in a column {ENDED}: {', '.join(Ending)}",
+    )
+    parser.add_argument(
+        "--run-to-failure",
+        action="store_true",
+        help="each machine ran until it failed; the sets of C-MAPSS did",
+    )
+
+
 def training(options: argparse.Namespace) -> Dataset:
     """The engines that are trained on."""
     task = task_of(options)
     if options.task is None:
         return replace(load_training(options.data, options.subset), task=task)
     return load_table(options.data / f"train_{options.subset}.csv", task)
+
+
+def with_endings(options: argparse.Namespace, data: Dataset) -> Dataset:
+    """Engines that are trained on, once it is said how each of them ended.
+
+    Raises:
+        DataError: Nothing says it, or two things do.
+    """
+    task, machines = data.task, data.task.words.machines
+    if options.ended is not None:
+        if options.run_to_failure or data.endings:
+            raise DataError(f"{options.ended} says how {machines} ended, and so does another; give one of {WAYS}")
+        names = data.names or tuple(map(str, range(1, data.trajectories.engines + 1)))
+        return replace(
+            data, endings=endings_of(read_endings(options.ended, task.machine or UNIT), names, options.ended)
+        )
+    if options.task is None or options.run_to_failure or data.endings:
+        return data
+    raise DataError(
+        f"nothing says how the {machines} of train_{options.subset}.csv ended, and a last row is a failure only where "
+        f"it was one; give {WAYS} ({', '.join(Ending)})"
+    )
+
+
+def left_out(data: Dataset) -> Iterator[str]:
+    """What is to be told of engines that have not failed, a sentence each."""
+    words, ended = data.task.words, Counter(data.endings)
+    unknown = len(data.endings) - ended[Ending.FAILED] if data.endings else 0
+    if unknown:
+        yield (
+            f"{unknown} of {len(data.endings)} {words.machines} have not failed and are left out: nobody knows what "
+            "was left of them"
+        )
+    if ended[Ending.REMOVED]:
+        yield (
+            f"{ended[Ending.REMOVED]} {words.machines} were removed: if that was for their condition, those that are "
+            "left wear out unlike them, and the figures do not show it"
+        )
 
 
 def test(options: argparse.Namespace) -> Dataset:

@@ -11,7 +11,7 @@ import joblib
 from scoring.cli.console import note, number, say
 from scoring.model.model import Model
 from training.cli import data as engines
-from training.cli.data import add_data
+from training.cli.data import add_data, add_endings
 from training.cli.figures import table
 from training.data.dataset import Dataset
 from training.data.doubts import doubts
@@ -33,6 +33,7 @@ _PIPELINE = ".joblib"
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Add the command's options."""
     add_data(parser)
+    add_endings(parser)
     parser.add_argument("--out", type=Path, required=True, help="the ONNX file to write")
     parser.add_argument("--name", help="the model's name; default: the subset's, in small letters")
     parser.add_argument(
@@ -49,7 +50,10 @@ def run(options: argparse.Namespace) -> None:
         raise OutputError(f"{options.out} is what the pipeline is called that lies beside the model; call it .onnx")
     require_place(options.out)
     recipe = _recipe(options.candidate, engines.task_of(options))
-    data, test = engines.training(options), _test(options)
+    given, test = engines.with_endings(options, engines.training(options)), _test(options)
+    for told_of in engines.left_out(given):
+        note(f"warning: {told_of}")
+    data = given.of(given.failed)
     words = data.task.words
     note(f"{data.name}: {data.trajectories.engines} {words.machines}, {len(data.rul)} {words.step}s")
     for doubt in doubts(data):

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from scoring.cli.console import say
 from training.cli import data as engines
-from training.cli.data import add_data
+from training.cli.data import add_data, add_endings
 from training.fitting.search import search
 from training.progress import told
 
@@ -15,13 +15,15 @@ from training.progress import told
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Add the command's options."""
     add_data(parser)
+    add_endings(parser)
     parser.add_argument("--out", type=Path, default=Path("out/search"), help="directory; default: out/search")
     parser.add_argument("--jobs", type=int, default=2, help="processes that work at once; default: 2")
 
 
 def run(options: argparse.Namespace) -> None:
     """Run the command."""
-    data = engines.training(options)
+    data = engines.with_endings(options, engines.training(options))
+    data = data.of(data.failed)
     with told() as tell:
         table = search(data, options.out, tell, options.jobs)
     say(table)

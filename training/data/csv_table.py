@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from scoring.wire.cmapss import Trajectories
 from scoring.wire.csv_table import value_of
 from training.data.dataset import Dataset
+from training.data.endings import ENDED, Ending, ending_of
 from training.data.labels import remaining_useful_life
 from training.data.task import Task
 from training.errors import DataError
@@ -24,7 +25,8 @@ AFTER_LAST = "RUL"
 def load_table(path: Path, task: Task) -> Dataset:
     """Read machines' telemetry: the columns that the task names, in any order; an empty cell is a missing value.
 
-    A machine's rows stand together, in order of its cycles. Without a column RUL every machine ran to failure.
+    A machine's rows stand together, in order of its cycles. A column RUL says what was left after each row; a column
+    Ended says on each machine's last row how it ended.
 
     Raises:
         DataError: The file cannot be read, lacks a column, or a row is not as it should be.
@@ -38,11 +40,13 @@ def load_table(path: Path, task: Task) -> Dataset:
     absent = [name for name in (task.machine, *task.field_names) if name not in header]
     if absent:
         raise DataError(f"{path}, line 1: expected a column {absent[0]!r}, found {', '.join(header) or 'nothing'}")
-    twice = [name for name in (task.machine, *task.field_names, AFTER_LAST) if header.count(name) > 1]
+    twice = [name for name in (task.machine, *task.field_names, AFTER_LAST, ENDED) if header.count(name) > 1]
     if twice:
         raise DataError(f"{path}, line 1: the column {twice[0]!r} stands there twice; leave one of them")
     columns = [header.index(name) for name in task.field_names]
     machine, left = header.index(task.machine), header.index(AFTER_LAST) if AFTER_LAST in header else None
+    ended = header.index(ENDED) if ENDED in header else None
+    told: list[str] = []
     names: list[str] = []
     values: list[list[float]] = []
     rul: list[float] = []
@@ -55,14 +59,21 @@ def load_table(path: Path, task: Task) -> Dataset:
         except ValueError as error:
             raise DataError(f"{path}, line {line}: expected finite numbers, found {error}") from error
         names.append(row[machine])
+        told.append("" if ended is None else row[ended])
         values.append(numbers[: len(columns)])
         rul.append(numbers[-1])
     if not names:
         raise DataError(f"{path}: expected rows of telemetry, found none")
     trajectories = _trajectories(path, task, names, np.asarray(values))
+    last = np.cumsum(trajectories.lengths) - 1
     after_last = None
+    endings: tuple[Ending, ...] = ()
     if left is not None:
-        after_last = np.asarray(rul)[np.cumsum(trajectories.lengths) - 1].astype(np.int64)
+        after_last = np.asarray(rul)[last].astype(np.int64)
+        # When each fails is known, as of one that has failed.
+        endings = (Ending.FAILED,) * len(last)
+    elif ended is not None:
+        endings = tuple(ending_of(told[row], f"{path}, line {row + 2}") for row in last.tolist())
     sha256 = hashlib.sha256(text.encode()).hexdigest()
     return Dataset(
         path.stem.split("_", maxsplit=1)[-1],
@@ -70,6 +81,8 @@ def load_table(path: Path, task: Task) -> Dataset:
         remaining_useful_life(trajectories, after_last),
         sha256,
         task,
+        tuple(names[row] for row in last),
+        endings,
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gzip
 import hashlib
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from scoring.errors import CmapssError
 from scoring.wire.cmapss import Trajectories, find, read_rul, read_trajectories
+from training.data.endings import Ending
 from training.data.labels import remaining_useful_life
 from training.data.task import CMAPSS, Task
 from training.data.windows import FloatArray, windows
@@ -29,6 +30,8 @@ class Dataset:
         rul: int64 [rows], true RUL in cycles, not cut.
         sha256: Of the text that the trajectories were read from.
         task: Whose RUL it is, and what the columns of the trajectories mean.
+        names: Of the engines, in their order; (): they have numbers alone.
+        endings: How each engine ended; (): that is not said, or what was left after each row is known.
     """
 
     name: str
@@ -36,6 +39,8 @@ class Dataset:
     rul: NDArray[np.int64]
     sha256: str
     task: Task = CMAPSS
+    names: tuple[str, ...] = ()
+    endings: tuple[Ending, ...] = ()
 
     def windows(self) -> FloatArray:
         """What a device knows after each row, float32 [rows, W, fields]."""
@@ -45,6 +50,29 @@ class Dataset:
     def last(self) -> NDArray[np.int64]:
         """The index of each engine's last row, int64 [engines]."""
         return np.cumsum(self.trajectories.lengths) - 1
+
+    @property
+    def failed(self) -> NDArray[np.bool_]:
+        """Of which engines it is known when they fail, bool [engines]."""
+        if not self.endings:
+            return np.ones(self.trajectories.engines, dtype=np.bool_)
+        return np.array([each is Ending.FAILED for each in self.endings])
+
+    def of(self, engines: NDArray[np.bool_]) -> Dataset:
+        """Some of the engines, numbered anew.
+
+        Args:
+            engines: Which, bool [engines].
+        """
+        rows = engines[self.trajectories.units - 1]
+        units = np.cumsum(engines, dtype=np.int64)[self.trajectories.units[rows] - 1]
+        return replace(
+            self,
+            trajectories=Trajectories(units, self.trajectories.cycles[rows], self.trajectories.values[rows]),
+            rul=self.rul[rows],
+            names=tuple(name for name, kept in zip(self.names, engines, strict=False) if kept),
+            endings=tuple(each for each, kept in zip(self.endings, engines, strict=False) if kept),
+        )
 
 
 def default_directory() -> Path:

@@ -10,7 +10,7 @@ help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):[^#]*##  *\(.*\)/\1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r name told; do \
 		printf '%-14s%s\n' "$$name" "$$told"; done
 
-.PHONY: help setup demo test test-quick check benchmark reliability soak images image-test oldest clients azure boosting devtool lock clean
+.PHONY: help setup demo test test-quick check benchmark censoring reliability soak images image-test oldest clients azure boosting devtool lock clean
 
 setup: .venv/ready  ## make .venv, from the lock
 
@@ -47,6 +47,9 @@ reliability: setup  ## each fault many times; about 35 minutes
 	FAULT_ROUNDS=20 $(BIN)/python -m pytest tests/modules/edge/journal/test_journal.py tests/modules/rulclassifier/test_same_as_undisturbed.py \
 		--timeout 6000
 	$(BIN)/python -m pytest tests/modules -k any_bytes --hypothesis-profile many --timeout 6000
+
+censoring: setup  ## what it costs that engines have not failed; ARGS="--subsets FD001 --shares 0.8"
+	$(BIN)/python -m benchmarks.training.censoring $(ARGS)
 
 # Length and rate can be set: make soak ARGS="--minutes 10 --rate 200"
 soak: setup $(MODEL)  ## the module under load for long; ARGS="--minutes 10 --rate 200"

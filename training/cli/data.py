@@ -80,19 +80,19 @@ def with_endings(options: argparse.Namespace, data: Dataset) -> Dataset:
     )
 
 
-def left_out(data: Dataset) -> Iterator[str]:
+def unfailed(data: Dataset) -> Iterator[str]:
     """What is to be told of engines that have not failed, a sentence each."""
-    words, ended = data.task.words, Counter(data.endings)
-    unknown = len(data.endings) - ended[Ending.FAILED] if data.endings else 0
+    machines, ended = data.task.words.machines, Counter(data.endings)
+    unknown = len(data.endings) - ended[Ending.FAILED]
     if unknown:
         yield (
-            f"{unknown} of {len(data.endings)} {words.machines} have not failed and are left out: nobody knows what "
-            "was left of them"
+            f"{unknown} of {len(data.endings)} {machines} have not failed: a model of the others draws how long each "
+            "would have lasted; figures, intervals and threshold are of the others, and not shown to hold for these"
         )
     if ended[Ending.REMOVED]:
         yield (
-            f"{ended[Ending.REMOVED]} {words.machines} were removed: if that was for their condition, those that are "
-            "left wear out unlike them, and the figures do not show it"
+            f"{ended[Ending.REMOVED]} {machines} were removed: if that was for their condition, those that failed wore "
+            "out unlike them, and nothing here can show it"
         )
 
 

@@ -51,7 +51,7 @@ def run(options: argparse.Namespace) -> None:
     require_place(options.out)
     recipe = _recipe(options.candidate, engines.task_of(options))
     given, test = engines.with_endings(options, engines.training(options)), _test(options)
-    for told_of in engines.left_out(given):
+    for told_of in engines.unfailed(given):
         note(f"warning: {told_of}")
     data = given.of(given.failed)
     words = data.task.words
@@ -59,7 +59,7 @@ def run(options: argparse.Namespace) -> None:
     for doubt in doubts(data):
         note(f"warning: {doubt}")
     with told() as tell:
-        fitted = fit(recipe, data, tell)
+        fitted = fit(recipe, given, tell)
     graph = build(options.name or options.subset.lower(), fitted, data)
     figures = {"cross-validation": cross_validation(data, fitted)}
     shown = {"cross-validation": fitted.figures}

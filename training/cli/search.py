@@ -22,8 +22,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Run the command."""
-    data = engines.with_endings(options, engines.training(options))
-    data = data.of(data.failed)
+    given = engines.with_endings(options, engines.training(options))
+    # What is compared is compared on what is known.
+    data = given.of(given.failed)
     with told() as tell:
         table = search(data, options.out, tell, options.jobs)
     say(table)

@@ -54,7 +54,7 @@ class Experts(BaseEstimator):  # type: ignore[misc]
 
         Args:
             x: float32 [rows, features], as `WindowFeatures` makes them, of windows of both kinds.
-            rul: int64 [rows], true RUL in cycles, not cut.
+            rul: int64 [rows], true RUL in cycles, not cut; or [rows, draws], of which members learn one each, in turn.
         """
         whole = self.are_whole(x)
         self.whole.fit(x[whole], rul[whole])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import cycle
 from typing import Any, Self
 
 import numpy as np
@@ -12,6 +13,7 @@ from training.data.labels import Classes
 from training.estimators.calibration import Calibration, sharpened
 
 FloatArray = NDArray[np.float32]
+DoubleArray = NDArray[np.float64]
 
 
 GRADES = np.array([0.064, 0.128, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.2, 1.6])
@@ -58,21 +60,38 @@ class Prognosis(BaseEstimator):  # type: ignore[misc]
 
         Args:
             x: float32 [rows, features].
-            rul: int64 [rows], true RUL in cycles, not cut.
+            rul: int64 [rows], true RUL in cycles, not cut; or [rows, draws], of which members learn one each, in turn.
         """
-        labels = self.classes.of(rul)
-        # Estimators learn RUL as a share of the cap: networks start from weights made for such a range.
-        share = np.minimum(rul, self.cap) / self.cap
+        draws = rul if rul.ndim == 2 else rul[:, np.newaxis]
         self.n_features_in_ = x.shape[1]
-        self.classifiers_ = [clone(each).fit(x, labels) for each in self.classifiers]
-        grades = np.unique(np.concatenate([self.cap * GRADES, self.classes.edges]))
-        self.graders_ = [clone(each).fit(x, np.searchsorted(grades, rul)) for each in self.graders]
+        self.grades_ = grades = np.unique(np.concatenate([self.cap * GRADES, self.classes.edges]))
+        self.classifiers_ = [
+            clone(each).fit(x, self.classes.of(mine)) for each, mine in zip(self.classifiers, cycle(draws.T))
+        ]
+        self.graders_ = [
+            clone(each).fit(x, np.searchsorted(grades, mine)) for each, mine in zip(self.graders, cycle(draws.T))
+        ]
         # A grade's class is that of its upper edge; beyond the last edge it is the last class.
         class_of_grade = self.classes.of(np.append(grades, np.inf))
         self.places_ = [self._places(each.classes_) for each in self.classifiers_]
         self.places_ += [self._places(class_of_grade[each.classes_]) for each in self.graders_]
-        self.regressors_ = [clone(each).fit(x, share) for each in self.regressors]
+        # Estimators learn RUL as a share of the cap: networks start from weights made for such a range.
+        self.regressors_ = [
+            clone(each).fit(x, np.minimum(mine, self.cap) / self.cap)
+            for each, mine in zip(self.regressors, cycle(draws.T))
+        ]
         return self
+
+    def curve(self, x: FloatArray) -> DoubleArray:
+        """How likely an engine has failed by each grade's edge, float64 [rows, edges], by the graders; never falling.
+
+        Args:
+            x: float32 [rows, features].
+        """
+        likely = np.zeros((len(x), len(self.grades_) + 1))
+        for each in self.graders_:
+            likely[:, each.classes_] += each.predict_proba(x)
+        return np.asarray(np.cumsum(likely, axis=1)[:, :-1] / len(self.graders_))
 
     def _places(self, classes: NDArray[np.int64]) -> FloatArray:
         """A row for each label that an estimator knows, with a 1 in the column of its class."""

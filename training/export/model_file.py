@@ -73,6 +73,7 @@ def build(name: str, fitted: Fitted, data: Dataset) -> onnx.ModelProto:
             "rows": len(data.rul),
             "engines": data.trajectories.engines,
             "settings": list(task.settings),
+            **({"unfailed": fitted.unfailed} if fitted.unfailed else {}),
         },
         versions=versions(),
         alert={"class": prognosis.classes.names[0], "threshold": fitted.alert},

@@ -62,22 +62,27 @@ def with_endings(options: argparse.Namespace, data: Dataset) -> Dataset:
     """Engines that are trained on, once it is said how each of them ended.
 
     Raises:
-        DataError: Nothing says it, or two things do.
+        DataError: Nothing says it, two things do, or none of them failed.
     """
     task, machines = data.task, data.task.words.machines
     if options.ended is not None:
         if options.run_to_failure or data.endings:
             raise DataError(f"{options.ended} says how {machines} ended, and so does another; give one of {WAYS}")
         names = data.names or tuple(map(str, range(1, data.trajectories.engines + 1)))
-        return replace(
-            data, endings=endings_of(read_endings(options.ended, task.machine or UNIT), names, options.ended)
+        found = endings_of(read_endings(options.ended, task.machine or UNIT), names, options.ended)
+        data = replace(data, endings=found)
+    elif options.run_to_failure and data.endings:
+        raise DataError(f"the table says how its {machines} ended, and so does --run-to-failure; give one of {WAYS}")
+    elif options.task is not None and not options.run_to_failure and not data.endings:
+        raise DataError(
+            f"nothing says how the {machines} of train_{options.subset}.csv ended, and a last row is a failure only "
+            f"where it was one; give {WAYS} ({', '.join(Ending)})"
         )
-    if options.task is None or options.run_to_failure or data.endings:
-        return data
-    raise DataError(
-        f"nothing says how the {machines} of train_{options.subset}.csv ended, and a last row is a failure only where "
-        f"it was one; give {WAYS} ({', '.join(Ending)})"
-    )
+    if not data.failed.any():
+        raise DataError(
+            f"none of the {len(data.endings)} {machines} has failed: there is nothing to learn failing from"
+        )
+    return data
 
 
 def unfailed(data: Dataset) -> Iterator[str]:

@@ -73,8 +73,8 @@ def fit(recipe: Recipe, data: Dataset, progress: Tell, jobs: int = 1) -> Fitted:
     rows, labels = len(data.rul), task.classes.of(data.rul)
     if min(recipe.folds, data.trajectories.engines) < 2 or len(np.unique(labels)) < 2:
         raise DataError(
-            f"{data.name} has {data.trajectories.engines} engines and RUL from 0 to {data.rul.max()}: "
-            "training needs at least 2 engines and rows of at least 2 classes"
+            f"{data.name} has {data.trajectories.engines} engines that failed and RUL from 0 to "
+            f"{data.rul.max(initial=0)}: training needs at least 2 of them and rows of at least 2 classes"
         )
     with TemporaryDirectory() as folder:
         x, source, cut = _with_torn_copies(data, given.of(~given.failed), Path(folder) / "windows")

@@ -74,6 +74,23 @@ def test_two_things_that_say_how_machines_ended_are_one_too_many(pumps, tmp_path
     given = [*PUMPS, "--data", str(pumps), "--out", str(tmp_path / "model.onnx"), "--ended", str(ended)]
     assert main(["fit", *given]) == 2
     assert "says how machines ended, and so does another" in capsys.readouterr().err
+    assert main(["fit", *given[:-2], "--run-to-failure"]) == 2
+    assert "and so does --run-to-failure" in capsys.readouterr().err
+
+
+def test_of_machines_that_all_run_failing_cannot_be_learned(pumps, tmp_path, capsys) -> None:
+    text = (pumps / "train_pumps.csv").read_text()
+    (tmp_path / "train_pumps.csv").write_text(text.replace("failed", "running"))
+    assert main(["fit", *PUMPS, "--data", str(tmp_path), "--out", str(tmp_path / "model.onnx")]) == 2
+    assert "none of the 30 machines has failed" in capsys.readouterr().err
+
+
+def test_a_table_without_a_word_of_its_ends_may_be_declared_to_have_run_to_failure(pumps, tmp_path, capsys) -> None:
+    lines = (pumps / "train_pumps.csv").read_text().splitlines()
+    (tmp_path / "train_pumps.csv").write_text("\n".join(line.rpartition(",")[0] for line in lines))
+    given = [*PUMPS, "--data", str(tmp_path), "--out", str(tmp_path / "model.onnx")]
+    assert main(["fit", *given, "--run-to-failure"]) == 0
+    assert "have not failed" not in capsys.readouterr().err
 
 
 def test_only_a_set_that_ran_to_failure_is_cut_and_never_in_its_own_place(pumps, tmp_path, capsys) -> None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import os
 import signal
 import sys
 import threading
 from collections.abc import Callable, Coroutine
+from functools import partial
 from typing import Any, TypeVar
 
 from modules.edge.host import logs
@@ -84,9 +86,12 @@ async def unless(stop: asyncio.Event, call: Callable[[], Result]) -> Result | No
         try:
             result = call()
         except BaseException as error:  # noqa: BLE001 - handed to the one who waits
-            loop.call_soon_threadsafe(ended.set_exception, error)
+            told = partial(ended.set_exception, error)
         else:
-            loop.call_soon_threadsafe(ended.set_result, result)
+            told = partial(ended.set_result, result)
+        # A loop that has closed has nobody who waits.
+        with contextlib.suppress(RuntimeError):
+            loop.call_soon_threadsafe(told)
 
     # None of the loop's own threads, for which the loop waits when it closes.
     threading.Thread(target=run_call, daemon=True).start()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from scoring.cli.console import say
+from scoring.cli.console import note, say
 from training.cli import data as engines
 from training.cli.data import add_data, add_endings
 from training.fitting.search import search
@@ -25,6 +25,9 @@ def run(options: argparse.Namespace) -> None:
     given = engines.with_endings(options, engines.training(options))
     # What is compared is compared on what is known.
     data = given.of(given.failed)
+    if len(data.endings) < len(given.endings):
+        words = data.task.words
+        note(f"compared on the {len(data.endings)} of {len(given.endings)} {words.machines} that have failed")
     with told() as tell:
         table = search(data, options.out, tell, options.jobs)
     say(table)

@@ -101,3 +101,12 @@ def test_only_a_set_that_ran_to_failure_is_cut_and_never_in_its_own_place(pumps,
     assert main(["censor", *given, "--out", str(tmp_path / "cut")]) == 0
     assert main(["censor", *PUMPS, "--data", str(tmp_path / "cut"), "--out", str(tmp_path / "again")]) == 2
     assert "not all machines of pumps have failed" in capsys.readouterr().err
+
+
+def test_a_search_says_that_it_compares_on_machines_that_have_failed(pumps, tmp_path, capsys, monkeypatch) -> None:
+    assert main(["censor", *PUMPS, "--data", str(pumps), "--out", str(tmp_path)]) == 0
+    compared = []
+    monkeypatch.setattr("training.cli.search.search", lambda data, *_: compared.append(data.names) or "")
+    assert main(["search", *PUMPS, "--data", str(tmp_path), "--out", str(tmp_path / "search")]) == 0
+    assert "compared on the 15 of 30 machines that have failed" in capsys.readouterr().err
+    assert len(compared[0]) == 15

@@ -7,7 +7,8 @@ from scoring.version import VERSION
 
 if TYPE_CHECKING:
     from scoring.errors import InvalidTelemetry, ModelError, Reason, ScoringError
-    from scoring.model.model import Model, Outputs
+    from scoring.model.model import Model
+    from scoring.model.outputs import Outputs
     from scoring.model.signature import Field, Golden, Signature
     from scoring.predictions.classifier import Classifier
     from scoring.predictions.explain import Influence, explain

@@ -37,6 +37,8 @@ def expected_outputs(windows: np.ndarray) -> dict[str, np.ndarray]:
     return {
         "probabilities": probabilities.astype(np.float32),
         "rul": np.concatenate([median - 10, median, median + 10], axis=1).astype(np.float32),
+        "middle": (2 * median).astype(np.float32),
+        "survival": np.repeat([[0.75, 0.5]], len(windows), axis=0).astype(np.float32),
     }
 
 
@@ -47,8 +49,10 @@ def tiny_model(
     leave_out: tuple[str, ...] = (),
     width: int = len(FIELDS),
 ) -> bytes:
-    """A servable model, or one that lacks or belies what its metadata says."""
+    """A servable model, or one that lacks or belies what its metadata says; with a curve, if that has two edges."""
     described = described or signature()
+    told = ["probabilities", "rul", *(["middle", "survival"] if described.curve else [])]
+    columns = {"probabilities": 4, "rul": 3, "middle": 1, "survival": 2}
     constant = [
         numpy_helper.from_array(np.array(value, dtype=dtype), name)
         for name, value, dtype in [
@@ -58,6 +62,7 @@ def tiny_model(
             ("slope", [[0.7, -0.2, -0.2, -0.3]], np.float32),
             ("base", [[0.05, 0.3, 0.3, 0.35]], np.float32),
             ("spread", [[-10.0, 0.0, 10.0]], np.float32),
+            *([("twice", 2.0, np.float32), ("lasts", [[0.75, 0.5]], np.float32)] if described.curve else []),
         ]
     ]
     nodes = [
@@ -68,20 +73,27 @@ def tiny_model(
         helper.make_node("Mul", ["near", "slope"], ["scaled"]),
         helper.make_node("Add", ["scaled", "base"], ["probabilities"]),
         helper.make_node("Add", ["median", "spread"], ["rul"]),
+        *(
+            [
+                helper.make_node("Mul", ["median", "twice"], ["middle"]),
+                helper.make_node("Sub", ["median", "median"], ["zero"]),
+                helper.make_node("Add", ["zero", "lasts"], ["survival"]),
+            ]
+            if described.curve
+            else []
+        ),
     ]
     graph = helper.make_graph(
         nodes,
         "tiny",
         [helper.make_tensor_value_info("telemetry", TensorProto.FLOAT, ["engines", WINDOW, width])],
-        [
-            helper.make_tensor_value_info("probabilities", TensorProto.FLOAT, ["engines", 4]),
-            helper.make_tensor_value_info("rul", TensorProto.FLOAT, ["engines", 3]),
-        ],
+        [helper.make_tensor_value_info(each, TensorProto.FLOAT, ["engines", columns[each]]) for each in told],
         constant,
     )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10)
     windows = np.linspace(0, 100, 3 * WINDOW * width, dtype=np.float32).reshape(3, WINDOW, width)
-    golden = golden or Golden(windows, expected_outputs(windows))
+    expected = expected_outputs(windows)
+    golden = golden or Golden(windows, {each: expected[each] for each in told})
     metadata = {SIGNATURE_KEY: described.to_json(), GOLDEN_KEY: golden.to_json()}
     for key, value in metadata.items():
         if key not in leave_out:

@@ -44,6 +44,7 @@ async def rulclassifier(stop: asyncio.Event) -> bool:
     require_digest = settings.MODEL_WITHOUT_DIGEST.read() is settings.WithoutDigest.REFUSE
     state = settings.STATE_DIR.read()
     engines = settings.ENGINES.read()
+    asked = settings.CHANCE_TO_LAST.read()
     limit = settings.JOURNAL_MEGABYTES.read() * 1_000_000
     durability = settings.JOURNAL_DURABILITY.read()
     rules = Rules(
@@ -61,7 +62,7 @@ async def rulclassifier(stop: asyncio.Event) -> bool:
         model = await _load(lambda: Model.load(path, require_digest=require_digest), stop, watchdog)
         if model is None:
             return True
-        classifier = Classifier(model, engines)
+        classifier = Classifier(model, engines, asked)
         journal = Journal(state / "journal.sqlite3", limit, durability, TABLES)
         meters = Meters(metrics)
         meters.show_model(model)

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from enum import StrEnum
 
 from modules.edge import settings
 from modules.edge.host.watchdog import EARLIEST_SECONDS, STALL_SECONDS
 from modules.edge.journal import Durability
-from modules.edge.settings import Choice, Folder, Number, Text
+from modules.edge.settings import Choice, Folder, Number, Setting, Text
 from modules.rulclassifier.continuity import CONFIRM_SECONDS as DEFAULT_CONFIRM_SECONDS
 from modules.rulclassifier.continuity import JUMP
+from scoring.predictions.lasting import CURVE, MOST, Lasting, lasting
 from scoring.telemetry.history import DEFAULT_ENGINES
 
 # An hour without a cloud at 100 messages a second of 700 bytes; eMMC of the smallest gateways has 4 GB.
@@ -34,6 +36,23 @@ class WithoutDigest(StrEnum):
     """The module ends with one line."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class Cycles(Setting[Lasting]):
+    """Numbers of cycles, or those that the model itself tells; none if it is empty or not set."""
+
+    def parse(self, given: str) -> Lasting:
+        """The numbers."""
+        return lasting(given)
+
+    @property
+    def takes(self) -> str:
+        """The form."""
+        return f"`{CURVE}`, or up to {MOST} numbers"
+
+    def _default(self) -> Lasting:
+        return ()
+
+
 MODEL_PATH = Text(name="MODEL_PATH", text="the ONNX file; the image's default is its own, the fleet's")
 MODEL_WITHOUT_DIGEST = Choice(
     name="MODEL_WITHOUT_DIGEST",
@@ -47,6 +66,11 @@ ENGINES = Number(
     default=DEFAULT_ENGINES,
     lowest=1,
     highest=100_000,
+)
+CHANCE_TO_LAST = Cycles(
+    name="CHANCE_TO_LAST",
+    text="for which numbers of cycles a prediction says how likely the engine lasts longer, such as `30 60`; `curve`: "
+    "those that the model itself tells",
 )
 MAX_CYCLE_JUMP = Number(
     name="MAX_CYCLE_JUMP",

@@ -17,6 +17,7 @@ import numpy as np
 from scoring.errors import InvalidTelemetry, ModelError, Reason
 from scoring.model.model import Model
 from scoring.predictions.classifier import Classifier
+from scoring.predictions.lasting import Lasting, lasting
 from scoring.telemetry.items import Item
 from scoring.wire.items import ItemParser
 from scoring.wire.json_body import decode, listed
@@ -41,7 +42,7 @@ _MAX_ITEMS = 100_000
 
 class _Scorer:
     def __init__(self, model: Model) -> None:
-        self._classifier = Classifier(model)
+        self._classifier = Classifier(model, asked=asked())
         self._parser = ItemParser(model.signature, DEFAULT_ENGINE)
         # Servers with threads call `run` from several.
         self._lock = threading.Lock()
@@ -81,7 +82,7 @@ def init() -> None:
     """Load the model: the file `MODEL_PATH`, or the only ONNX file under `AZUREML_MODEL_DIR`, which Azure ML sets.
 
     Raises:
-        ModelError: There is no such file, or it cannot be served.
+        ModelError: There is no such file, or it cannot be served, or not say what `CHANCE_TO_LAST` asks for.
     """
     global _scorer  # noqa: PLW0603 - Azure ML calls two functions; what the first makes the second needs
     _scorer = _Scorer(Model.load(model_path()))
@@ -125,6 +126,19 @@ def model_path() -> Path:
         names = ", ".join(str(each.relative_to(folder)) for each in found[:5]) or "none"
         raise ModelError(f"AZUREML_MODEL_DIR {folder} must hold one ONNX file, found {names}; or set MODEL_PATH")
     return found[0]
+
+
+def asked() -> Lasting:
+    """Of which numbers of cycles a prediction says how likely the engine lasts longer, as `CHANCE_TO_LAST` says.
+
+    Raises:
+        ModelError: It says nothing that can be asked of a model.
+    """
+    given = os.environ.get("CHANCE_TO_LAST", "")
+    try:
+        return lasting(given)
+    except ValueError as error:
+        raise ModelError(f"CHANCE_TO_LAST is {given[:100]!r}, {error}") from error
 
 
 def _body(data: object) -> bytes:

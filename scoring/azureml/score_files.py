@@ -11,13 +11,14 @@ from collections.abc import Iterator, Sequence
 from itertools import islice
 from typing import Any
 
-from scoring.azureml.score import model_path
+from scoring.azureml.score import asked, model_path
 from scoring.batch.entry import GROUP, BatchError
 from scoring.batch.inputs import Inputs
 from scoring.batch.job import dead_letter
 from scoring.errors import InvalidTelemetry, ModelError
 from scoring.model.model import Model
 from scoring.predictions.classifier import Classifier
+from scoring.predictions.lasting import moments
 from scoring.wire.items import ItemParser
 
 _model: Model | None = None
@@ -27,10 +28,12 @@ def init() -> None:
     """Load the model: the file `MODEL_PATH`, or the only ONNX file under `AZUREML_MODEL_DIR`, which Azure ML sets.
 
     Raises:
-        ModelError: There is no such file, or it cannot be served.
+        ModelError: There is no such file, or it cannot be served, or not say what `CHANCE_TO_LAST` asks for.
     """
     global _model  # noqa: PLW0603 - Azure ML calls two functions; what the first makes the second needs
     _model = Model.load(model_path())
+    # Told now, not with the first file.
+    moments(_model.signature, asked())
 
 
 def run(mini_batch: Sequence[str]) -> list[str]:
@@ -53,7 +56,7 @@ def run(mini_batch: Sequence[str]) -> list[str]:
 
 
 def _scored(model: Model, path: str) -> Iterator[dict[str, Any]]:
-    classifier = Classifier(model)
+    classifier = Classifier(model, asked=asked())
     try:
         inputs = Inputs(path)
         entries = inputs.entries(ItemParser(model.signature, ""))

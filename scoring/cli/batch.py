@@ -15,7 +15,7 @@ from scoring.batch.entry import GROUP
 from scoring.batch.inputs import Inputs
 from scoring.batch.job import PART_ENTRIES, Job, Outcome
 from scoring.batch.store import load_model
-from scoring.cli.console import REFUSED, add_engine_options, note, note_empty, number, say
+from scoring.cli.console import REFUSED, add_chance_option, add_engine_options, note, note_empty, number, say
 from scoring.errors import InvalidTelemetry
 from scoring.predictions.classifier import Classifier
 from scoring.predictions.prediction import columns
@@ -35,6 +35,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("output", help="the file to write: .csv, .ndjson or .parquet")
     parser.add_argument("--model", required=True, help="the ONNX file, or its URL")
     add_engine_options(parser)
+    add_chance_option(parser)
     parser.add_argument(
         "--most-refused",
         type=number(float, 0.0, 1.0),
@@ -63,8 +64,10 @@ def run(options: argparse.Namespace) -> int:
         "engine": options.engine,
         "engines": options.engines,
     }
-    job = Job(options.output, identity, columns(model.signature))
-    classifier = Classifier(model, options.engines)
+    classifier = Classifier(model, options.engines, options.chance_to_last)
+    if classifier.moments:
+        identity["moments"] = classifier.moments
+    job = Job(options.output, identity, columns(model.signature, classifier.moments))
     progress = _Progress(len(inputs.files))
     entries = inputs.entries(ItemParser(model.signature, options.engine))
     done = job.done

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable, Collection
 from typing import TypeVar
 
+from scoring.predictions.lasting import Lasting, lasting
 from scoring.telemetry.history import DEFAULT_ENGINES
 
 Number = TypeVar("Number", int, float)
@@ -43,6 +44,25 @@ def add_engine_options(parser: argparse.ArgumentParser) -> None:
         default=DEFAULT_ENGINES,
         help="how many are remembered, the least recently seen goes first",
     )
+
+
+def add_chance_option(parser: argparse.ArgumentParser) -> None:
+    """Add `--chance-to-last`."""
+    parser.add_argument(
+        "--chance-to-last",
+        type=_lasting,
+        default=(),
+        metavar="CYCLES",
+        help="say how likely an engine lasts longer than so many cycles: numbers with commas between, or `curve` for "
+        "those that the model itself tells",
+    )
+
+
+def _lasting(text: str) -> Lasting:
+    try:
+        return lasting(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{text!r}, {error}") from error
 
 
 REFUSED = 3

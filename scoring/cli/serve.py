@@ -8,7 +8,7 @@ import logging
 import os
 from pathlib import Path
 
-from scoring.cli.console import add_engine_options, number
+from scoring.cli.console import add_chance_option, add_engine_options, number
 from scoring.errors import ScoringError
 from scoring.model.model import Model
 from scoring.service.app import Service
@@ -34,6 +34,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         help="keys that callers must show, one on each line; those in SCORING_KEYS, separated by commas, are added",
     )
     add_engine_options(parser)
+    add_chance_option(parser)
     parser.add_argument("--body-kilobytes", type=number(int, 1, 1_000_000), default=1024, help="of a body, inflated")
     parser.add_argument("--rows", type=number(int, 1, 1_000_000), default=1000, help="in one JSON body")
     parser.add_argument("--seconds", type=number(float, 0.1, 3600.0), default=10.0, help="for a request")
@@ -70,7 +71,9 @@ def run(options: argparse.Namespace) -> None:
     )
     if not keys and not is_loopback(options.host):
         log.warning("everybody who reaches %s may score; give --keys or SCORING_KEYS to change that", options.host)
-    service = Service(model, keys=keys, limits=limits, engines=options.engines, engine=options.engine)
+    service = Service(
+        model, keys=keys, limits=limits, engines=options.engines, engine=options.engine, asked=options.chance_to_last
+    )
     name, version = model.signature.name, model.version
     asyncio.run(
         serve(

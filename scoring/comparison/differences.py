@@ -33,7 +33,12 @@ class Pair:
 
     @property
     def rul(self) -> float | None:
-        """By how many cycles B's median RUL is above A's; None where a model has none."""
+        """By how many cycles B's median RUL is above A's; None where a model has none.
+
+        Where both tell a middle, which no cap cuts, that is compared.
+        """
+        if self.first.middle is not None and self.second.middle is not None:
+            return self.second.middle - self.first.middle
         return self.second.rul[1] - self.first.rul[1] if self.first.rul and self.second.rul else None
 
     @property
@@ -50,10 +55,20 @@ class Pair:
             "engine": telemetry.engine,
             "cycle": telemetry.cycle,
             "rul": [None if not each.rul else round(each.rul[1], 2) for each in (self.first, self.second)],
+            "quantiles": [quantiles(each) for each in (self.first, self.second)],
             "class": [self.first.label, self.second.label],
             "difference": None if self.rul is None else round(self.rul, 2),
             "probability": round(self.probability, 4),
         }
+
+
+def quantiles(prediction: Prediction) -> list[float | None] | None:
+    """Low, middle and high RUL, in cycles; None for a model without RUL, and as the middle of one without a curve."""
+    if not prediction.rul:
+        return None
+    low, _, high = prediction.rul
+    middle = None if prediction.middle is None else round(prediction.middle, 2)
+    return [round(low, 2), middle, round(high, 2)]
 
 
 @dataclass

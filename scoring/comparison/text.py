@@ -7,6 +7,7 @@ from itertools import zip_longest
 
 from scoring.comparison.differences import Differences
 from scoring.model.model import Model
+from scoring.predictions.prediction import Prediction
 
 _SHARES = ("p0", "p5", "p25", "p50", "p75", "p95", "p100")
 
@@ -51,19 +52,30 @@ def _lines(first: Model, second: Model, differences: Differences) -> Iterator[st
     worst = differences.worst()
     if worst:
         yield "\nWhere they differ most"
-        body = [["engine", "cycle", "RUL A", "RUL B", "difference", "class A", "class B", "place"]]
+        body = [
+            ["engine", "cycle", "RUL A", "low..high", "RUL B", "low..high", "difference", "class A", "class B", "place"]
+        ]
         for pair in worst:
             told = pair.record()
             cells = [
                 told["engine"],
                 told["cycle"],
-                *told["rul"],
+                *(cell for one in (pair.first, pair.second) for cell in _rul(one)),
                 told["difference"],
                 *told["class"],
                 pair.place.rpartition("/")[2],
             ]
             body.append(["" if cell is None else str(cell) for cell in cells])
         yield from _aligned(body)
+
+
+def _rul(prediction: Prediction) -> list[str | None]:
+    """What a model says of RUL, the middle where it tells one, and its interval."""
+    if not prediction.rul:
+        return [None, None]
+    low, median, high = prediction.rul
+    middle = median if prediction.middle is None else prediction.middle
+    return [str(round(middle, 2)), f"{low:.0f}..{high:.0f}"]
 
 
 def _figures(distribution: dict[str, float]) -> list[str]:

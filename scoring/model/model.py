@@ -4,23 +4,23 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import onnxruntime
 
 from scoring.errors import ModelError, SignatureError
 from scoring.model.file import DIGEST_KEY, ModelFile, content_of, lacks
+from scoring.model.outputs import RUL_COLUMNS, Outputs
 from scoring.model.quiet_stderr import without_schema_errors
 from scoring.model.signature import (
     GOLDEN_KEY,
     INPUT_NAME,
+    MIDDLE,
     PROBABILITIES,
     RUL,
     SCORES,
+    SURVIVAL,
     VALUES,
     FloatArray,
     Golden,
@@ -28,54 +28,9 @@ from scoring.model.signature import (
 
 log = logging.getLogger(__name__)
 
-RUL_COLUMNS = 3
 _FLOATS = "tensor(float)"
 # onnxruntime repeats shapes and names of what it was given.
 _MAX_SAID = 400
-
-
-@dataclass(frozen=True, slots=True)
-class Outputs:
-    """What the model says of a batch.
-
-    Attributes:
-        probabilities: float32 [engines, classes]; zero columns where the model has no classes; scores where its
-            signature says so.
-        rul: float32 [engines, 3], low, median and high in cycles; zero columns where the model has none.
-        values: float32 [engines, values], other numbers; zero columns where the model has none.
-    """
-
-    probabilities: FloatArray
-    rul: FloatArray
-    values: FloatArray
-
-    def packed(self, absent: npt.NDArray[np.int32]) -> FloatArray:
-        """float32 [engines, columns]: all columns side by side, the last one `absent` [engines]."""
-        first = self.probabilities.shape[1]
-        second = first + self.rul.shape[1]
-        # By parts: half the time of a concatenation.
-        packed = np.empty((len(absent), second + self.values.shape[1] + 1), dtype=np.float32)
-        packed[:, :first] = self.probabilities
-        packed[:, first:second] = self.rul
-        packed[:, second:-1] = self.values
-        packed[:, -1] = absent
-        return packed
-
-    def unpacked(self, packed: FloatArray) -> tuple[Outputs, npt.NDArray[np.int32]]:
-        """Outputs of the same form, and what is absent, from what `packed` made.
-
-        Args:
-            packed: float32 [rows, numbers of an answer], as `packed` gives it.
-        """
-        ends = np.cumsum([each.shape[1] for each in (self.probabilities, self.rul, self.values)])
-        probabilities, rul, values, absent = np.split(packed, ends, axis=1)
-        return Outputs(probabilities, rul, values), absent[:, 0].astype(np.int32)
-
-    def labels(self, classes: Sequence[str]) -> list[str | None]:
-        """The most probable class of each engine; None if there are no classes."""
-        if not classes:
-            return [None] * len(self.probabilities)
-        return [classes[column] for column in self.probabilities.argmax(axis=1).tolist()]
 
 
 class Model:
@@ -117,6 +72,7 @@ class Model:
         self._session = _session(content, origin)
         self._of_classes = SCORES if self.signature.scores else PROBABILITIES
         self._outputs = self._checked_outputs()
+        self._attributes = [PROBABILITIES if each == SCORES else each for each in self._outputs]
         self.golden_difference, self.golden_digest = self._check_golden(golden)
 
     @classmethod
@@ -138,9 +94,8 @@ class Model:
         Args:
             windows: float32 [engines, W, fields], oldest cycle first, NaN where there is no message or no value.
         """
-        results = dict(zip(self._outputs, self._session.run(self._outputs, {INPUT_NAME: windows}), strict=True))
-        none = np.empty((len(windows), 0), dtype=np.float32)
-        return Outputs(results.get(self._of_classes, none), results.get(RUL, none), results.get(VALUES, none))
+        said = self._session.run(self._outputs, {INPUT_NAME: windows})
+        return Outputs.of(len(windows), dict(zip(self._attributes, said, strict=True)))
 
     def _checked_outputs(self) -> list[str]:
         """The names of the outputs to ask for, once the graph has the shape that its signature tells."""
@@ -150,6 +105,8 @@ class Model:
             expected[self._of_classes] = [len(signature.classes)]
         if signature.interval:
             expected[RUL] = [RUL_COLUMNS]
+        if signature.curve:
+            expected |= {MIDDLE: [1], SURVIVAL: [len(signature.curve.edges)]}
         if signature.values:
             expected[VALUES] = [len(signature.values)]
         inputs = {each.name: each.shape[1:] for each in self._session.get_inputs()}
@@ -180,14 +137,9 @@ class Model:
                 f"{self._origin} cannot compute its golden windows by onnxruntime {onnxruntime.__version__}: "
                 f"{_one_line(error)}; export it again"
             ) from error
-        found = {
-            self._of_classes: [each.probabilities for each in calls],
-            RUL: [each.rul for each in calls],
-            VALUES: [each.values for each in calls],
-        }
         largest, digest = 0.0, hashlib.sha256()
-        for name in self._outputs:
-            together, *alone = found[name]
+        for name, attribute in zip(self._outputs, self._attributes, strict=True):
+            together, *alone = (getattr(each, attribute) for each in calls)
             expected = golden.outputs.get(name)
             if expected is None or expected.shape != together.shape:
                 raise ModelError(f"{self._origin} has no golden {name} of shape {together.shape}; export it again")

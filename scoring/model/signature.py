@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from scoring.errors import SignatureError
+from scoring.model.curve import Curve
 from scoring.names import CYCLE
 
 FORMAT = 2
@@ -33,6 +34,8 @@ PROBABILITIES = "probabilities"
 SCORES = "scores"
 RUL = "rul"
 VALUES = "values"
+MIDDLE = "middle"
+SURVIVAL = "survival"
 
 T = TypeVar("T")
 FloatArray = npt.NDArray[np.float32]
@@ -80,6 +83,7 @@ class Signature:
         data: The training data: name, sha256, rows, engines.
         versions: The libraries that made the file.
         figures: What the model reached, by data set and measure.
+        curve: What the outputs `survival` and `middle` are of; None: there are none.
         machine: The column of a table, as training's was, that names the engine; "": it is named as in messages.
         alert: When to raise an alert, such as {"class": "F25", "threshold": 0.4}; empty: never.
         format: The layout that the file has.
@@ -100,6 +104,7 @@ class Signature:
     figures: Mapping[str, Any] = field(default_factory=dict)
     alert: Mapping[str, Any] = field(default_factory=dict)
     machine: str = ""
+    curve: Curve | None = None
     format: int = FORMAT
 
     @property
@@ -115,9 +120,10 @@ class Signature:
     def to_json(self) -> str:
         """The signature as one line of JSON with sorted keys, so that equal signatures are equal bytes."""
         raw = asdict(self)
-        if not self.machine:
-            # As files of before it was known, so that the same training gives the same bytes.
-            del raw["machine"]
+        # As files of before these were known, so that the same training gives the same bytes.
+        for key in ("machine", "curve"):
+            if not raw[key]:
+                del raw[key]
         return json.dumps(raw, sort_keys=True, separators=(",", ":"))
 
     @classmethod
@@ -146,7 +152,7 @@ class Signature:
                 edges=tuple(float(each) for each in _of(list, raw, "edges")),
                 rul_cap=None if raw["rul_cap"] is None else float(raw["rul_cap"]),
                 interval=float(raw["interval"]),
-                # Files of before these and `machine` were known have none of them.
+                # Files of before these, `machine` and `curve` were known have none of them.
                 scores=_of(bool, {"scores": False, **raw}, "scores"),
                 values=tuple(str(each) for each in _of(list, {"values": [], **raw}, "values")),
                 data=_of(dict, raw, "data"),
@@ -154,6 +160,7 @@ class Signature:
                 figures=_of(dict, raw, "figures"),
                 alert=_of(dict, raw, "alert"),
                 machine=_of(str, {"machine": "", **raw}, "machine"),
+                curve=_curve(_of(dict, raw, "curve")) if "curve" in raw else None,
                 format=_of(int, raw, "format"),
             )
         except KeyError as error:
@@ -185,6 +192,8 @@ class Signature:
             raise SignatureError(f"signature alerts on class {self.alert.get('class')!r}, which it does not have")
         if len(set(self.values)) != len(self.values):
             raise SignatureError(f"signature names values twice: {', '.join(self.values)}")
+        if self.curve and not self.interval:
+            raise SignatureError("signature has a curve but no RUL; export the model again")
         if not self.classes and not self.interval and not self.values:
             raise SignatureError("signature has neither classes nor RUL nor values; there is nothing to predict")
 
@@ -298,6 +307,11 @@ def _of(kind: type[T], raw: Mapping[str, Any], key: str) -> T:
     if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
         raise TypeError(f"{key} is {_short(value)}, expected {kind.__name__}")
     return value
+
+
+def _curve(raw: Mapping[str, Any]) -> Curve:
+    edges, beyond = (tuple(float(each) for each in _of(list, raw, key)) for key in ("edges", "beyond"))
+    return Curve(edges, beyond)
 
 
 def _pack(array: FloatArray) -> dict[str, Any]:

@@ -9,6 +9,7 @@ import numpy as np
 from scoring.errors import InvalidTelemetry
 from scoring.model.model import Model
 from scoring.model.signature import FloatArray
+from scoring.predictions.lasting import Lasting, moments
 from scoring.predictions.table import Answer, JsonObject, Predictions, packed_columns
 from scoring.telemetry.batch import Batch
 from scoring.telemetry.history import DEFAULT_ENGINES, History
@@ -28,14 +29,26 @@ class Classifier:
         model: The model that scores.
         history: What is remembered of each engine.
         parser: Parses messages for this model's fields.
+        moments: For which it is said how likely an engine lasts longer, in cycles.
     """
 
-    def __init__(self, model: Model, engines: int = DEFAULT_ENGINES) -> None:
+    def __init__(self, model: Model, engines: int = DEFAULT_ENGINES, asked: Lasting = ()) -> None:
+        """Begin without any history.
+
+        Args:
+            model: The model that scores.
+            engines: How many engines are remembered.
+            asked: For which moments it is to be said how likely an engine lasts longer.
+
+        Raises:
+            ModelError: The model cannot say that.
+        """
         signature = model.signature
         self.model = model
         answers = packed_columns(signature)
         self.history = History(signature.window, len(signature.fields), engines, answers, signature.cycle)
         self.parser = RecordParser(signature.field_names, signature.cycle)
+        self.moments = moments(signature, asked)
 
     def score(self, items: Sequence[SingleItem]) -> list[Answer]:
         """Take records in, in their order, and answer each with a prediction or the reason why there is none.
@@ -83,7 +96,8 @@ class Classifier:
             unanswered = {row: batch.unanswered(row) for row in np.flatnonzero(~finite.all(axis=1)).tolist()}
         refused = {**unanswered, **batch.refused}
         labels = outputs.labels(self.model.signature.classes)
-        return Predictions(self.model, batch.engines, batch.cycles, refused, absent, outputs, labels, packed)
+        cycles = batch.cycles
+        return Predictions(self.model, batch.engines, cycles, refused, absent, outputs, labels, packed, self.moments)
 
     def remember(self, batch: Batch, predictions: Predictions) -> None:
         """Remember what was answered to the records of a batch, so that the same reading gets the same answer."""

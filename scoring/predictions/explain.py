@@ -18,7 +18,7 @@ class Influence:
     Attributes:
         field: The field's name.
         cycles: By how much its values change the median RUL, in cycles: negative, they shorten it; 0 for a model
-            without RUL.
+            without RUL. The median is the one that no cap cuts, where the model tells it.
         probability: By how much they change the probabilities: the share that moves from class to class, 0 to 1; 0
             for a model without classes.
     """
@@ -55,8 +55,9 @@ def explain(model: Model, window: FloatArray, count: int = 3) -> list[Influence]
     outputs = model.predict(windows)
     moved = np.abs(outputs.probabilities[1:] - outputs.probabilities[0]).sum(axis=1) / 2
     cycles = np.zeros(len(columns))
-    if outputs.rul.shape[1]:
-        cycles = outputs.rul[0, 1] - outputs.rul[1:, 1]
+    medians = outputs.middle if signature.curve else outputs.rul[:, 1:2]
+    if medians.shape[1]:
+        cycles = medians[0, 0] - medians[1:, 0]
     loudness = moved + np.abs(cycles) / (signature.rul_cap or 1.0)
     loudest = np.argsort(-loudness, kind="stable")[:count]
     return [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +13,9 @@ from scoring.model.signature import Signature
 from scoring.names import CYCLE, ENGINE
 from scoring.telemetry.record import Telemetry
 from scoring.telemetry.window import Window
+
+LASTS = "ChanceToLast"
+"""Under which key a record says how likely the engine lasts another number of cycles."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +28,10 @@ class Prediction:
         version: The model's version.
         filled: The share of the window's values that were there, 0 to 1.
         probabilities: By class, from the shortest life on, or scores; empty for a model without classes.
-        rul: Low, median and high, in cycles; empty for a model without RUL.
+        rul: Low, median and high, in cycles; empty for a model without RUL. The median is not above the cap of
+            training.
+        middle: The median that no cap cuts, in cycles, from low to high; None for a model without a curve.
+        lasts: How likely the engine lasts longer than what was asked for, by the number of cycles.
         values: Other numbers, by name; empty for a model without them.
         alert: The model's threshold for an alert is reached.
     """
@@ -35,6 +42,8 @@ class Prediction:
     filled: float
     probabilities: dict[str, float]
     rul: tuple[float, ...]
+    middle: float | None
+    lasts: dict[str, float]
     values: dict[str, float]
     alert: bool
 
@@ -56,6 +65,10 @@ class Prediction:
         if self.rul:
             low, median, high = self.rul
             record |= {"PredictedRul": round(median, 2), "RulLow": round(low, 2), "RulHigh": round(high, 2)}
+        if self.middle is not None:
+            record["RulMiddle"] = round(self.middle, 2)
+        if self.lasts:
+            record[LASTS] = {name: round(value, 6) for name, value in self.lasts.items()}
         if self.probabilities:
             record |= {
                 label_key(self.signature): self.label,
@@ -82,8 +95,18 @@ def significant(value: float) -> float:
     return float(f"{value:.7g}")
 
 
-def columns(signature: Signature) -> dict[str, Any]:
-    """What a record of this model's predictions holds, each key with a value of its kind."""
+def moment_names(moments: Sequence[float]) -> list[str]:
+    """Numbers of cycles as a record names them."""
+    return [f"{each:.10g}" for each in moments]
+
+
+def columns(signature: Signature, moments: Sequence[float] = ()) -> dict[str, Any]:
+    """What a record of this model's predictions holds, each key with a value of its kind.
+
+    Args:
+        signature: The model's.
+        moments: For which it says how likely an engine lasts longer, in cycles.
+    """
     cycle = 1 if signature.cycle else 0
     return Prediction(
         telemetry=Telemetry("engine", cycle, np.empty(0, dtype=np.float32)),
@@ -92,6 +115,8 @@ def columns(signature: Signature) -> dict[str, Any]:
         filled=1.0,
         probabilities=dict.fromkeys(signature.classes, 0.0),
         rul=(0.0, 0.0, 0.0) if signature.interval else (),
+        middle=0.0 if signature.curve else None,
+        lasts=dict.fromkeys(moment_names(moments), 0.0),
         values=dict.fromkeys(signature.values, 0.0),
         alert=False,
     ).record()

@@ -10,11 +10,12 @@ import numpy as np
 import numpy.typing as npt
 
 from scoring.errors import InvalidTelemetry
-from scoring.model.model import RUL_COLUMNS, Model, Outputs
+from scoring.model.model import Model
+from scoring.model.outputs import RUL_COLUMNS, Outputs
 from scoring.model.signature import FloatArray, Signature
 from scoring.names import CYCLE, ENGINE
 from scoring.predictions.alert import is_alert
-from scoring.predictions.prediction import Prediction, label_key, significant, weights_key
+from scoring.predictions.prediction import LASTS, Prediction, label_key, moment_names, significant, weights_key
 from scoring.telemetry.items import Item, SingleItem, size
 from scoring.telemetry.trajectory import Trajectory
 
@@ -38,6 +39,7 @@ class Predictions:
         outputs: The model's outputs, a row for each window.
         labels: The most probable class of each; None for a model without classes.
         packed: float32 [rows, numbers of an answer], all that a prediction is made of.
+        moments: For which it is said how likely an engine lasts longer, in cycles.
     """
 
     model: Model
@@ -48,14 +50,18 @@ class Predictions:
     outputs: Outputs
     labels: Sequence[str | None]
     packed: FloatArray
+    moments: tuple[float, ...] = ()
 
     def __len__(self) -> int:
         return len(self.engines)
 
     def each(self, items: Iterable[SingleItem]) -> list[Answer]:
         """The answers to items, if these are what was scored, as they are worked with."""
-        filled = self._filled(slice(None))
-        return [self.refused.get(row) or self._prediction(row, item, filled[row]) for row, item in enumerate(items)]
+        filled, lasts = self._filled(slice(None)), self._lasts(slice(None)).tolist()
+        return [
+            self.refused.get(row) or self._prediction(row, item, filled[row], lasts[row])
+            for row, item in enumerate(items)
+        ]
 
     def records(self) -> list[JsonObject | InvalidTelemetry]:
         """The answers as the JSON objects that are sent, as `Prediction.record` makes them, all in one step."""
@@ -111,6 +117,15 @@ class Predictions:
         shares: list[float] = (1.0 - self.absent[rows] / (signature.window * len(signature.fields))).tolist()
         return shares
 
+    def _lasts(self, rows: slice) -> FloatArray:
+        """How likely engines last longer than each moment, float32 [rows, moments]."""
+        curve, survival = self.model.signature.curve, self.outputs.survival[rows]
+        if curve is None or not self.moments:
+            return np.empty((len(survival), 0), dtype=np.float32)
+        # What is no number is refused.
+        with np.errstate(invalid="ignore"):
+            return curve.lasts(survival, self.moments)
+
     def _columns(self, rows: slice) -> dict[str, Column]:
         """What is predicted, by key."""
         signature, outputs = self.model.signature, self.outputs
@@ -118,6 +133,10 @@ class Predictions:
         if signature.interval:
             low, median, high = _rounded(outputs.rul[rows].T, 2)
             columns |= {"PredictedRul": median, "RulLow": low, "RulHigh": high}
+        if signature.curve:
+            (columns["RulMiddle"],) = _rounded(outputs.middle[rows].T, 2)
+        if self.moments:
+            columns[LASTS] = dict(zip(moment_names(self.moments), _rounded(self._lasts(rows).T, 6), strict=True))
         if signature.classes:
             columns[label_key(signature)] = self.labels[rows]
             shares = _rounded(outputs.probabilities[rows].T, 6)
@@ -130,7 +149,7 @@ class Predictions:
         columns["WindowFilled"] = [round(share, 4) for share in self._filled(rows)]
         return columns
 
-    def _prediction(self, row: int, item: SingleItem, filled: float) -> Prediction:
+    def _prediction(self, row: int, item: SingleItem, filled: float, lasts: list[float]) -> Prediction:
         signature, outputs = self.model.signature, self.outputs
         probabilities = dict(zip(signature.classes, outputs.probabilities[row].tolist(), strict=True))
         return Prediction(
@@ -140,6 +159,8 @@ class Predictions:
             filled=filled,
             probabilities=probabilities,
             rul=tuple(outputs.rul[row].tolist()),
+            middle=float(outputs.middle[row, 0]) if signature.curve else None,
+            lasts=dict(zip(moment_names(self.moments), lasts, strict=True)),
             values=dict(zip(signature.values, outputs.values[row].tolist(), strict=True)),
             alert=is_alert(signature, probabilities),
         )
@@ -147,7 +168,8 @@ class Predictions:
 
 def packed_columns(signature: Signature) -> int:
     """How many numbers an answer has: the model's outputs, and how much of the window was absent."""
-    return len(signature.classes) + (RUL_COLUMNS if signature.interval else 0) + len(signature.values) + 1
+    curve = 1 + len(signature.curve.edges) if signature.curve else 0
+    return len(signature.classes) + (RUL_COLUMNS if signature.interval else 0) + len(signature.values) + curve + 1
 
 
 def _by_row(columns: Mapping[str, Sequence[Any]]) -> list[JsonObject]:

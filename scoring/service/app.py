@@ -14,6 +14,7 @@ from aiohttp import ClientError, web
 from scoring.errors import InvalidTelemetry, Reason
 from scoring.model.model import Model
 from scoring.predictions.classifier import Classifier
+from scoring.predictions.lasting import Lasting
 from scoring.service.answering import Answering
 from scoring.service.batching import Batcher
 from scoring.service.body import is_here, read
@@ -47,7 +48,7 @@ class Service:
         connections: Those of the callers.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - all that can be set of it, by name
         self,
         model: Model,
         *,
@@ -55,6 +56,7 @@ class Service:
         limits: Limits | None = None,
         engines: int = DEFAULT_ENGINES,
         engine: str = "",
+        asked: Lasting = (),
     ) -> None:
         """Make a service, ready to be served.
 
@@ -64,6 +66,10 @@ class Service:
             limits: What is taken at most.
             engines: How many engines are remembered; the least recently seen goes first.
             engine: The engine of records that name none; "": each must name its own.
+            asked: For which moments it is to be said how likely an engine lasts longer.
+
+        Raises:
+            ModelError: The model cannot say that.
         """
         self._model = model
         keys = keys or Keys()
@@ -73,10 +79,12 @@ class Service:
         self.connections = Connections(self.limits.connections, self.limits.seconds, answering.turn_away)
         self._traffic = Traffic(self.limits, self.connections, self._meters)
         self._parsing = Parsing(FastParser(ItemParser(model.signature, engine)))
-        self._classifier = Classifier(model, engines)
+        self._classifier = Classifier(model, engines, asked)
         self._batcher = Batcher(self._classifier, self.limits, self._meters, self._traffic)
         self._lines = LineScorer(self._parsing, self._batcher, self.limits, self._meters)
-        self._description = encoded(description(model, self.limits, keyed=bool(keys), named=not engine))
+        self._description = encoded(
+            description(model, self.limits, self._classifier.moments, keyed=bool(keys), named=not engine)
+        )
         self._meters.watch(self._classifier.history)
         # From the outside in: what each needs is done by those before it.
         self.application = web.Application(

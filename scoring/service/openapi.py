@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from scoring.model.model import Model
 from scoring.model.signature import Signature
 from scoring.names import CYCLE, ENGINE
-from scoring.predictions.prediction import label_key, weights_key
+from scoring.predictions.prediction import LASTS, label_key, moment_names, weights_key
 from scoring.service.limits import Limits
 from scoring.service.lines import CONTENT_TYPE as LINES
 from scoring.service.lines import TABLE
@@ -29,12 +29,13 @@ _ENGINE: Schema = {
 }
 
 
-def description(model: Model, limits: Limits, *, keyed: bool, named: bool) -> Schema:
+def description(model: Model, limits: Limits, moments: Sequence[float] = (), *, keyed: bool, named: bool) -> Schema:
     """The service's paths and the form of what goes in and out.
 
     Args:
         model: The model that is served; its fields are those of records.
         limits: What is taken at most.
+        moments: For which predictions say how likely an engine lasts longer, in cycles.
         keyed: Callers must show a key.
         named: Records must name their engine.
     """
@@ -48,7 +49,7 @@ def description(model: Model, limits: Limits, *, keyed: bool, named: bool) -> Sc
         "/health/ready": {"get": _get("getReady", "Requests are scored", _JSON, _ref("Health"))},
     }
     paths["/health/ready"]["get"]["responses"]["503"] = _refused("The service is ending", "Retry-After")
-    components: Schema = {"schemas": _schemas(signature, limits, named=named and bool(signature.cycle))}
+    components: Schema = {"schemas": _schemas(signature, limits, moments, named=named and bool(signature.cycle))}
     if keyed:
         components["securitySchemes"] = {"key": {"type": "http", "scheme": "bearer"}}
     for path, each in paths.items():
@@ -133,7 +134,7 @@ def _only(value: bool) -> Schema:
     return {"type": "boolean", "enum": [value]}
 
 
-def _schemas(signature: Signature, limits: Limits, *, named: bool) -> Schema:
+def _schemas(signature: Signature, limits: Limits, moments: Sequence[float], *, named: bool) -> Schema:
     fields = {each.name: _field(signature, each.name, each.unit) for each in signature.fields}
     names = list(fields)
     values = {
@@ -164,8 +165,8 @@ def _schemas(signature: Signature, limits: Limits, *, named: bool) -> Schema:
         "Trajectory": _object({ENGINE: _ENGINE, ROWS: all_of_them, EACH: _only(True)}, [ROWS, EACH]),
         "Item": {"anyOf": [_ref("Record"), _ref("Window"), _ref("Trajectory")]},
         "Items": {"type": "array", "items": _ref("Item"), "minItems": 1, "maxItems": limits.rows},
-        "Prediction": _prediction(signature, _itself),
-        "Predictions": _prediction(signature, _list_of),
+        "Prediction": _prediction(signature, moments, _itself),
+        "Predictions": _prediction(signature, moments, _list_of),
         "Answers": {"type": "array", "items": _ref("Answer"), "minItems": 1},
         "Answer": {"anyOf": [_ref("Prediction"), _ref("Predictions")]},
         "Model": _object(
@@ -199,7 +200,7 @@ def _list_of(schema: Schema) -> Schema:
     return {"type": "array", "items": schema, "minItems": 1}
 
 
-def _prediction(signature: Signature, form: Callable[[Schema], Schema]) -> Schema:
+def _prediction(signature: Signature, moments: Sequence[float], form: Callable[[Schema], Schema]) -> Schema:
     """A prediction, each of whose values has a form: itself, or a list of its kind for a trajectory's."""
     properties: Schema = {
         ENGINE: _TEXT,
@@ -213,6 +214,13 @@ def _prediction(signature: Signature, form: Callable[[Schema], Schema]) -> Schem
         rul = ["PredictedRul", "RulLow", "RulHigh"]
         properties |= dict.fromkeys(rul, form(_NUMBER))
         required += rul
+    if signature.curve:
+        properties["RulMiddle"] = form(_NUMBER)
+        required.append("RulMiddle")
+    if moments:
+        names = moment_names(moments)
+        properties[LASTS] = _object(dict.fromkeys(names, form(_NUMBER)), names)
+        required.append(LASTS)
     if signature.classes:
         classes = list(signature.classes)
         label, weights = label_key(signature), weights_key(signature)

@@ -93,6 +93,7 @@ def test_a_port_that_is_taken_ends_the_start_in_one_line_before_anything_is_open
         ("rulclassifier", "METRICS_LISTEN", "no.such.host.invalid:9600"),
         ("rulclassifier", "JOURNAL_MEGABYTES", "0"),
         ("rulclassifier", "WATCHDOG_STALL_SECONDS", "nan"),
+        ("rulclassifier", "CHANCE_TO_LAST", "30, soon"),
         ("telemetrysource", "METRICS_LISTEN", "here:"),
         ("telemetrysource", "ENGINE_PREFIX", "engine no "),
         ("telemetrysource", "RATE", "fast"),

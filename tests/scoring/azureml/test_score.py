@@ -12,7 +12,8 @@ import pytest
 
 from scoring.azureml import score
 from scoring.errors import ModelError
-from tests.onnx_models import record, tiny_model
+from scoring.model.curve import Curve
+from tests.onnx_models import record, signature, tiny_model
 from tests.scoring.azureml import server
 
 
@@ -45,6 +46,19 @@ def test_the_tutorials_message_is_answered_in_every_form(script, form, listed) -
     ]
     assert records[0]["ConnectionDeviceId"] == "default"
     assert json.loads(json.dumps(answer)) == answer
+
+
+def test_it_says_how_likely_an_engine_lasts_if_the_environment_asks(model_folder, monkeypatch) -> None:
+    monkeypatch.setenv("CHANCE_TO_LAST", "20 45")
+    with pytest.raises(ModelError, match="tiny does not tell how likely"):
+        score.init()
+    described = signature(curve=Curve((10.0, 30.0), (40.0, 60.0)))
+    (model_folder / "turbofan" / "1" / "tiny.onnx").write_bytes(tiny_model(described))
+    score.init()
+    assert score.run(record(1))["ChanceToLast"] == {"20": 0.625, "45": 0.1875}
+    monkeypatch.setenv("CHANCE_TO_LAST", "soon")
+    with pytest.raises(ModelError, match="CHANCE_TO_LAST is 'soon', expected"):
+        score.init()
 
 
 def test_messages_of_one_engine_build_its_history_and_engines_keep_apart(script) -> None:

@@ -25,6 +25,7 @@ from scoring.batch.inputs import Inputs
 from scoring.batch.text import read_csv
 from scoring.cli import batch as command
 from scoring.errors import TableError
+from scoring.model.curve import Curve
 from scoring.model.model import Model
 from scoring.predictions.classifier import Classifier
 from scoring.telemetry.record import Telemetry
@@ -112,6 +113,20 @@ def test_predictions_are_the_same_in_each_format(tmp_path, model_path) -> None:
     assert [float(each["Probabilities.F25"]) for each in rows] == [each["Probabilities"]["F25"] for each in records]
     for name in ("ConnectionDeviceId", "CycleTime", "PredictedRul", "RulClass", "ModelVersion"):
         assert [each[name] for each in rows] == [str(each[name]) for each in records]
+
+
+def test_predictions_say_how_likely_an_engine_lasts_if_that_is_asked(tmp_path, model_path, capsys) -> None:
+    (tmp_path / "curve.onnx").write_bytes(tiny_model(signature(curve=Curve((10.0, 30.0), (40.0, 60.0)))))
+    files.write_ndjson(tmp_path / "in.ndjson", [of("Client_001", 1)])
+    run = ["batch", str(tmp_path / "in.ndjson"), str(tmp_path / "out.csv"), "--model"]
+    assert main([*run, str(tmp_path / "curve.onnx"), "--chance-to-last", "20,45"]) == 0
+    (row,) = csv.DictReader((tmp_path / "out.csv").read_text().splitlines())
+    assert (row["RulMiddle"], row["ChanceToLast.20"], row["ChanceToLast.45"]) == ("200.0", "0.625", "0.1875")
+    assert main([*run, str(model_path), "--chance-to-last", "20"]) == 2
+    assert "tiny does not tell how likely an engine lasts another number of cycles" in capsys.readouterr().err
+    with pytest.raises(SystemExit, match="2"):
+        main([*run, str(model_path), "--chance-to-last", "soon"])
+    assert "'soon', expected `curve`, or up to 16 different numbers of cycles" in capsys.readouterr().err
 
 
 def test_files_of_a_folder_and_of_a_pattern_are_one_input_in_the_order_of_their_names(tmp_path, model_path) -> None:

@@ -1,9 +1,16 @@
 import json
+from pathlib import Path
 
 import pytest
 
 from scoring.__main__ import main
-from tests.onnx_models import record, signature, tiny_model
+from scoring.comparison.differences import Pair
+from scoring.model.curve import Curve
+from scoring.model.model import Model
+from scoring.predictions.classifier import Classifier
+from scoring.predictions.prediction import Prediction
+from scoring.telemetry.record import Sender
+from tests.onnx_models import body, record, signature, tiny_model
 from tests.scoring.batch import files
 from tests.scoring.comparison.shifted import shifted_model
 
@@ -41,6 +48,7 @@ def test_differences_are_counted_by_class_and_the_worst_records_are_named(paths,
     assert found["difference"]["mean_absolute"] == pytest.approx(4 * 30 / 7, abs=0.001)
     assert [(each["cycle"], each["difference"]) for each in found["worst"]] == [(c, -30.0) for c in (5, 6, 4, 7)]
     assert found["worst"][0]["place"].endswith("t.ndjson:5")
+    assert found["worst"][0]["quantiles"] == [[44.0, None, 64.0], [14.0, None, 34.0]]
     assert found["models"]["A"]["name"] == "tiny"
 
 
@@ -50,7 +58,7 @@ def test_the_table_shows_the_same_to_people(paths, capsys) -> None:
     assert "2 with another class (28.57%)" in text
     table = [line.split() for line in text.splitlines()]
     assert ["Full", "F25", "2"] in table
-    assert ["a", "5", "54.0", "24.0", "-30.0", "Full", "F25", "t.ndjson:5"] in table
+    assert ["a", "5", "54.0", "44..64", "24.0", "14..34", "-30.0", "Full", "F25", "t.ndjson:5"] in table
     assert [
         "Full",
         "6",
@@ -65,6 +73,22 @@ def test_the_table_shows_the_same_to_people(paths, capsys) -> None:
         "+0.00",
         "+0.00",
     ] in table
+
+
+def test_models_with_curves_are_compared_by_the_middle_that_no_cap_cuts(paths, capsys, tmp_path) -> None:
+    curve = Curve((10.0, 30.0), (40.0, 60.0))
+    (tmp_path / "b.onnx").write_bytes(tiny_model(signature(curve=curve)))
+    first = json.loads(compare(paths, capsys, "a", "b", "--json"))["worst"]
+    assert first == []
+    other = signature(name="other", curve=curve)
+    (tmp_path / "a.onnx").write_bytes(tiny_model(other))
+    pair = Pair("here", *(answers(paths[name])[0] for name in ("a", "b")))
+    assert (pair.rul, pair.record()["quantiles"]) == (0.0, [[110.0, 240.0, 130.0]] * 2)
+
+
+def answers(path: str) -> list[Prediction]:
+    classifier = Classifier(Model.load(Path(path)))
+    return classifier.score(classifier.parser.parse(body(1, 120.0), Sender("g", True)))
 
 
 def test_models_that_agree_have_no_worst_records(paths, capsys) -> None:

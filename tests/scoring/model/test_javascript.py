@@ -39,6 +39,8 @@ def test_golden_windows_are_reproduced_in_javascript(package: str, name: str, tm
     )
     answers = json.loads(done.stdout)
     here = Model.load(path).predict(golden.windows)
-    for output, expected in (("probabilities", here.probabilities), ("rul", here.rul)):
+    for output, expected in zip(
+        ("probabilities", "rul", "middle", "survival"), (*here.each()[:2], *here.each()[3:]), strict=True
+    ):
         found = np.array(answers[output], dtype=np.float32).reshape(expected.shape)
         np.testing.assert_array_equal(found, expected)

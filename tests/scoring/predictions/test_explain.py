@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from scoring.model.model import Outputs
+from scoring.model.curve import Curve
+from scoring.model.outputs import Outputs
 from scoring.predictions.explain import explain
 from tests.onnx_models import WINDOW, signature
 
@@ -23,7 +24,10 @@ class SumOfSensors:
         near = np.clip((last[:, 4] + 3 * last[:, 5] + 5 * last[:, 1]) / 100, 0, 1)[:, np.newaxis]
         rul = 125 * (1 - near)
         none = np.zeros_like(near)
-        return Outputs(np.hstack([near, none, none, 1 - near]), np.hstack([rul, rul, rul]), np.empty((len(near), 0)))
+        said = {"probabilities": np.hstack([near, none, none, 1 - near]), "rul": np.hstack([rul, rul, rul])}
+        if self.signature.curve:
+            said["middle"] = 2 * rul
+        return Outputs.of(len(near), said)
 
 
 @pytest.fixture
@@ -40,6 +44,11 @@ def test_the_loudest_field_comes_first_and_says_by_how_much(window):
     assert second.cycles == pytest.approx(-2.5, abs=1e-4)
     assert third.probability == 0
     assert model.calls == 1
+
+
+def test_a_model_with_a_curve_is_explained_by_the_median_that_no_cap_cuts(window):
+    first, *_ = explain(SumOfSensors(curve=Curve((8.0, 25.0), (30.0,))), window)
+    assert (first.field, first.cycles) == ("Sensor2", pytest.approx(-15, abs=1e-4))
 
 
 def test_settings_and_the_cycle_are_never_taken_out(window):

@@ -7,7 +7,10 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from scoring.errors import InvalidTelemetry, Reason
-from scoring.model.model import Model, Outputs
+from scoring.model.curve import Curve
+from scoring.model.model import Model
+from scoring.model.outputs import Outputs
+from scoring.model.signature import Signature
 from scoring.predictions.classifier import Classifier
 from scoring.predictions.table import Predictions
 from scoring.telemetry.record import Telemetry
@@ -43,10 +46,17 @@ def numbers(columns: int) -> st.SearchStrategy:
     )
 
 
+def drawn(data, signature: Signature) -> Outputs:
+    """Any outputs of a model."""
+    curve = signature.curve
+    columns = (len(signature.classes), 3 if signature.interval else 0, len(signature.values))
+    return Outputs(*(data.draw(numbers(each)) for each in (*columns, *((1, len(curve.edges)) if curve else (0, 0)))))
+
+
 def scored(told: Described, items: list, outputs: Outputs) -> Predictions:
     """What comes of a model's outputs."""
     told.predict = lambda _: outputs
-    classifier = Classifier(told)
+    classifier = Classifier(told, asked=(5.0, 20.0, 45.0) if told.signature.curve else ())
     return classifier.predict(classifier.gather(items))
 
 
@@ -56,6 +66,7 @@ described = st.sampled_from(
         {"classes": (), "edges": (), "alert": {}},
         {"interval": 0.0, "scores": True, "values": ("x", "y")},
         {"interval": 0.0, "classes": ("x", "y"), "edges": (), "alert": {}},
+        {"curve": Curve((10.0, 30.0), (40.0, 60.0))},
     ]
 )
 
@@ -63,11 +74,7 @@ described = st.sampled_from(
 @given(st.data(), described, st.lists(st.integers(0, 125), min_size=len(ITEMS), max_size=len(ITEMS)))
 def test_records_of_a_batch_are_the_records_of_its_predictions(data, changes: dict, absent: list[int]) -> None:
     told = Described(**changes)
-    outputs = Outputs(
-        data.draw(numbers(len(told.signature.classes))),
-        data.draw(numbers(3 if told.signature.interval else 0)),
-        data.draw(numbers(len(told.signature.values))),
-    )
+    outputs = drawn(data, told.signature)
     predictions = replace(scored(told, ITEMS, outputs), absent=np.array(absent, dtype=np.int32))
     for number, (answer, record) in enumerate(zip(predictions.each(ITEMS), predictions.records(), strict=True)):
         if isinstance(answer, InvalidTelemetry):
@@ -95,11 +102,7 @@ def transposed(records: list[dict]) -> dict:
 def test_a_table_is_made_of_the_records_of_its_windows(data, changes: dict, engine: str, counts: bool) -> None:
     told = Described(**changes, cycle="CycleTime" if counts else "")
     trajectory = Trajectory(engine, [counts * (n + 1) for n in range(4)], np.zeros((4, 5, 25), np.float32))
-    outputs = Outputs(
-        data.draw(numbers(len(told.signature.classes))),
-        data.draw(numbers(3 if told.signature.interval else 0)),
-        data.draw(numbers(len(told.signature.values))),
-    )
+    outputs = drawn(data, told.signature)
     predictions = scored(told, [trajectory], outputs)
     table, records = predictions.table(1, 4), predictions.records()[1:4]
     refused = [each for each in records if isinstance(each, InvalidTelemetry)]

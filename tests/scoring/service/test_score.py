@@ -6,6 +6,7 @@ import pytest
 from aiohttp import web
 from onnx import TensorProto, helper, numpy_helper
 
+from scoring.model.curve import Curve
 from scoring.model.file import sealed
 from scoring.model.model import Model
 from scoring.model.signature import GOLDEN_KEY, SIGNATURE_KEY, Field, Golden, Signature
@@ -15,7 +16,7 @@ from scoring.service.limits import Limits
 from scoring.service.refusal import Refusal
 from scoring.telemetry.record import Sender
 from scoring.telemetry.turbofan import FIELDS
-from tests.onnx_models import WINDOW, record
+from tests.onnx_models import WINDOW, record, signature, tiny_model
 
 NAMES = [field.name for field in FIELDS]
 
@@ -40,6 +41,16 @@ async def test_a_list_is_answered_by_a_list_in_its_order(client) -> None:
     answer = await client.score([of("a", 1, 40.0), {"rows": [row(9, 30.0)]}, of("b", 2, 20.0)])
     assert [each["PredictedRul"] for each in answer.json] == [40.0, 30.0, 20.0]
     assert [each.get("ConnectionDeviceId") for each in answer.json] == ["a", None, "b"]
+
+
+async def test_a_service_says_how_likely_an_engine_lasts_if_that_is_asked_and_describes_it(start) -> None:
+    model = Model(tiny_model(signature(curve=Curve((10.0, 30.0), (40.0, 60.0)))))
+    client = await start(model, asked=(20.0, 45.0))
+    answer = (await client.score(of("a", 1))).json
+    assert (answer["RulMiddle"], answer["ChanceToLast"]) == (200.0, {"20": 0.625, "45": 0.1875})
+    described = (await client.get("/openapi.json")).json["components"]["schemas"]["Prediction"]
+    assert set(described["properties"]["ChanceToLast"]["properties"]) == {"20", "45"}
+    assert {"RulMiddle", "ChanceToLast"} <= set(described["required"])
 
 
 async def test_an_engine_is_remembered_from_request_to_request(client) -> None:

@@ -39,7 +39,8 @@ def ways(whole: Dataset, share: float, scheme: Scheme) -> dict[str, Dataset]:
 def line(name: str, told: str, data: Dataset, test: Dataset, jobs: int) -> str:
     """A line of the table."""
     fitted = fit(Recipe(), data, lambda *_: None, jobs)
-    figures = evaluate(*predict(fitted.pipeline, test.windows()), test, data.task.classes, data.task.cap)
+    said = predict(fitted.pipeline, test.windows())
+    figures = evaluate(said, test, data.task.classes, data.task.cap, fitted.pipeline[-1].grades_.curve)
     return f"| {name} | {told} | {figures.rmse_last:.2f} | {figures.rmse:.2f} | {figures.macro_f1:.3f} |"
 
 

@@ -14,13 +14,12 @@ from training.fitting.fit import fit
 from training.release.fleet import shipped_model
 
 QUICK = Recipe(
-    classifier_rounds=20,
-    regressor_rounds=40,
+    rounds=20,
     columns=0.5,
     networks=1,
     layers=(16,),
-    classifier_decay=0.5,
-    epochs=8,
+    grader_decay=0.5,
+    epochs=20,
     folds=2,
 )
 

@@ -28,12 +28,9 @@ def run(options: argparse.Namespace) -> None:
     model = Model.load(options.model)
     signature = model.signature
     test = engines.test(options)
-    figures = evaluate(
-        *predict_by_graph(model, test.windows()),
-        test,
-        Classes(signature.classes, signature.edges),
-        signature.rul_cap or float("inf"),
-    )
+    said = predict_by_graph(model, test.windows())
+    classes = Classes(signature.classes, signature.edges)
+    figures = evaluate(said, test, classes, signature.rul_cap or float(test.rul.max()), signature.curve)
     if options.json:
         say(json.dumps({"model": signature.name, "data": options.subset, **figures.as_dict()}, indent=2))
     else:

@@ -19,8 +19,16 @@ def table(figures: dict[str, Figures], words: Words) -> str:
         ("calibration error", "calibration_error", "{:.3f}"),
         ("coverage of low..high", "coverage", "{:.3f}"),
     ]
+    curves: list[tuple[str, str, str]] = [
+        (f"CRPS, {words.unit}", "crps", "{:.2f}"),
+        ("Brier score", "brier", "{:.4f}"),
+    ]
     lines = [f"{'':24}" + "".join(f"{name:>18}" for name in figures)]
     for title, measure, form in measures:
         values = [getattr(each, measure) for each in figures.values()]
         lines.append(f"{title:24}" + "".join(f"{'-' if value is None else form.format(value):>18}" for value in values))
+    if all(each.curve for each in figures.values()):
+        for title, measure, form in curves:
+            values = [form.format(getattr(each.curve, measure)) for each in figures.values()]
+            lines.append(f"{title:24}" + "".join(f"{value:>18}" for value in values))
     return "\n".join(lines)

@@ -19,6 +19,7 @@ from training.data.task import Task
 from training.errors import DataError, OutputError, TrainingError
 from training.estimators.recipe import Recipe
 from training.evaluation.figures import evaluate
+from training.evaluation.guarantee import ALPHA
 from training.export.figures import cross_validation
 from training.export.model_file import build, stamped
 from training.export.verify import predict_by_graph, verify
@@ -42,6 +43,13 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--classes", nargs="+", metavar="NAME", help="the RUL classes, the shortest first")
     parser.add_argument("--candidate", default="default", metavar="NAME", help="a recipe by its name in `search`")
     parser.add_argument("--cap", type=number(float, 1, 1e9), help="where RUL is cut, in cycles; default: the task's")
+    parser.add_argument(
+        "--alpha",
+        type=number(float, 1e-6, 1),
+        metavar="SHARE",
+        help="the share of an engine's due cycles that the alert may miss; default: "
+        f"{ALPHA}, or the least that so few engines can show",
+    )
 
 
 def run(options: argparse.Namespace) -> None:
@@ -59,7 +67,7 @@ def run(options: argparse.Namespace) -> None:
     for doubt in doubts(data):
         note(f"warning: {doubt}")
     with told() as tell:
-        fitted = fit(recipe, given, tell)
+        fitted = fit(recipe, given, tell, alpha=options.alpha)
     graph = build(options.name or options.subset.lower(), fitted, data)
     figures = {"cross-validation": cross_validation(data, fitted)}
     shown = {"cross-validation": fitted.figures}
@@ -68,7 +76,8 @@ def run(options: argparse.Namespace) -> None:
         note(f"evaluating on the test {words.machines}")
         checked = test.windows()
         draft = Model(stamped(graph, {}))
-        shown["test"] = evaluate(*predict_by_graph(draft, checked), test, data.task.classes, data.task.cap)
+        said = predict_by_graph(draft, checked)
+        shown["test"] = evaluate(said, test, data.task.classes, data.task.cap, draft.signature.curve)
         figures["test"] = shown["test"].as_dict()
     content = stamped(graph, figures)
     verification = verify(content, fitted.pipeline, checked)

@@ -8,7 +8,7 @@ from pathlib import Path
 from scoring.cli.console import say
 from training.cli import data as engines
 from training.cli.data import add_data, read_model
-from training.evaluation.alerts import Costs
+from training.evaluation.removal import Costs
 from training.progress import told
 from training.report.page import write_report
 

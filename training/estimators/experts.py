@@ -8,10 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
 
+from scoring.model.outputs import Outputs
 from training.data.labels import Classes
+from training.estimators.grades import Grades
 from training.estimators.prognosis import Prognosis
 
 FloatArray = NDArray[np.float32]
+DoubleArray = NDArray[np.float64]
 
 WHOLE = 9
 """Tenths of the messages that a whole window holds. In cross-validation the model for torn windows was the worse one
@@ -45,6 +48,11 @@ class Experts(BaseEstimator):  # type: ignore[misc]
         return self.whole.classes
 
     @property
+    def grades_(self) -> Grades:
+        """The grades, once it is fitted; those of both are the same."""
+        return self.whole.grades_
+
+    @property
     def cap(self) -> float:
         """Where RUL is cut, in cycles."""
         return self.whole.cap
@@ -56,9 +64,9 @@ class Experts(BaseEstimator):  # type: ignore[misc]
             x: float32 [rows, features], as `WindowFeatures` makes them, of windows of both kinds.
             rul: int64 [rows], true RUL in cycles, not cut; or [rows, draws], of which members learn one each, in turn.
         """
-        whole = self.are_whole(x)
-        self.whole.fit(x[whole], rul[whole])
-        self.torn.fit(x[~whole], rul[~whole])
+        whole, grades = self.are_whole(x), self.whole.grades_of(rul)
+        self.whole.fit(x[whole], rul[whole], grades)
+        self.torn.fit(x[~whole], rul[~whole], grades)
         return self
 
     def are_whole(self, x: FloatArray) -> NDArray[np.bool_]:
@@ -71,26 +79,26 @@ class Experts(BaseEstimator):  # type: ignore[misc]
         # Whole numbers: the same on every processor.
         return np.asarray(messages * np.float32(10) >= np.minimum(cycle, np.float32(self.window)) * np.float32(WHOLE))
 
-    def predict_proba(self, x: FloatArray) -> FloatArray:
-        """Probabilities float32 [rows, classes].
+    def answers(self, x: FloatArray) -> tuple[DoubleArray, DoubleArray]:
+        """What the estimators say, not calibrated: chances float64 [rows, grades], medians float64 [rows], in cycles.
 
         Args:
             x: float32 [rows, features].
         """
-        return np.where(self.are_whole(x)[:, np.newaxis], self.whole.predict_proba(x), self.torn.predict_proba(x))
+        whole = self.are_whole(x)
+        (chances, median), (others, other) = self.whole.answers(x), self.torn.answers(x)
+        return np.where(whole[:, np.newaxis], chances, others), np.where(whole, median, other)
 
-    def predict_median(self, x: FloatArray) -> FloatArray:
-        """The median RUL, float32 [rows], in cycles from 0 to the cap.
-
-        Args:
-            x: float32 [rows, features].
-        """
-        return np.where(self.are_whole(x), self.whole.predict_median(x), self.torn.predict_median(x))
-
-    def predict(self, x: FloatArray) -> FloatArray:
-        """Low, median and high RUL, float32 [rows, 3], in cycles, never falling; only high goes beyond the cap.
+    def predict(self, x: FloatArray) -> Outputs:
+        """All that is said of rows, as the model's graph says it.
 
         Args:
             x: float32 [rows, features].
         """
-        return np.where(self.are_whole(x)[:, np.newaxis], self.whole.predict(x), self.torn.predict(x))
+        whole = self.are_whole(x)[:, np.newaxis]
+        return Outputs(
+            *(
+                np.where(whole, *both)
+                for both in zip(self.whole.predict(x).each(), self.torn.predict(x).each(), strict=True)
+            )
+        )

@@ -1,4 +1,4 @@
-"""Intervals around a predicted RUL that hold the true one in a given share of cases."""
+"""Intervals that hold the true RUL in a given share of cases, read from an engine's curve."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-FloatArray = NDArray[np.float32]
+from training.estimators.grades import Grades
+
+DoubleArray = NDArray[np.float64]
 
 _MAX_BINS = 12
 _ROWS_PER_BIN = 50
@@ -16,60 +18,68 @@ _CLOSEST = 0.5
 
 @dataclass(frozen=True)
 class Intervals:
-    """Low and high as piecewise linear functions of the predicted median.
+    """Low and high as two quantiles of an engine's curve, moved by a piecewise linear function of its mean.
 
-    They come from the quantiles of what was missed (true RUL less prediction) for engines that the predicting model
-    had not seen, by the size of the prediction: split conformal prediction in its Mondrian form (V. Vovk,
-    A. Gammerman, G. Shafer, "Algorithmic Learning in a Random World", 2005, chapter 4), made continuous. The true RUL
-    is not cut: the median ends at the cap, the interval's high end does not.
+    By how much comes of what the quantiles missed for engines that the predicting model had not seen: conformalised
+    quantile regression (Y. Romano, E. Patterson, E. Candes, "Conformalized quantile regression", NeurIPS 2019), each
+    end on its own, in the Mondrian form by the size of the prediction (V. Vovk, A. Gammerman, G. Shafer, "Algorithmic
+    Learning in a Random World", 2005, chapter 4), made continuous. The true RUL is not cut, nor are curve and ends.
 
     Attributes:
         share: The share of true RULs to hold, such as 0.8.
-        knots: float32 [knots], predicted medians, rising.
-        low: float32 [knots], what the interval's low end is off the median at each knot, in cycles, not above 0.
-        high: float32 [knots], what its high end is off the median, not below 0.
+        knots: float64 [knots], means of curves, rising, in cycles.
+        low: float64 [knots], by how much the low quantile is moved at each knot, in cycles.
+        high: float64 [knots], by how much the high one is.
     """
 
     share: float
-    knots: FloatArray
-    low: FloatArray
-    high: FloatArray
+    knots: DoubleArray
+    low: DoubleArray
+    high: DoubleArray
+
+    @property
+    def below(self) -> float:
+        """The level of the low quantile."""
+        return (1 - self.share) / 2
+
+    @property
+    def above(self) -> float:
+        """The level of the high quantile."""
+        return (1 + self.share) / 2
 
     @classmethod
-    def fit(cls, median: FloatArray, rul: NDArray[np.int64], share: float) -> Intervals:
-        """Learn intervals from predictions for engines that the predicting model had not seen.
+    def fit(cls, grades: Grades, chances: DoubleArray, rul: NDArray[np.int64], share: float) -> Intervals:
+        """Learn intervals from chances for engines that the predicting model had not seen.
 
         Args:
-            median: float32 [rows], predicted RUL in cycles.
+            grades: What the chances are of.
+            chances: float64 [rows, grades], calibrated.
             rul: int64 [rows], true RUL in cycles, not cut.
             share: The share of true RULs to hold.
         """
-        bins = max(1, min(_MAX_BINS, len(median) // _ROWS_PER_BIN))
-        order = np.argsort(median, kind="stable")
-        ends = [_ends(median[rows], rul[rows], share) for rows in np.array_split(order, bins)]
-        knots, low, high = np.asarray(ends, dtype=np.float32).T
-        # Many healthy engines share nearly the same prediction; a step between two knots that lie too close would turn
-        # its last bits into cycles.
+        empty = np.zeros(0)
+        found = cls(share, empty, empty, empty)
+        mean = grades.mean(chances)
+        missed = [(rul - grades.quantile(chances, level), level) for level in (found.below, found.above)]
+        bins = max(1, min(_MAX_BINS, len(mean) // _ROWS_PER_BIN))
+        parts = np.array_split(np.argsort(mean, kind="stable"), bins)
+        knots = np.array([mean[rows].mean() for rows in parts])
+        low, high = (np.array([np.quantile(by[rows], level) for rows in parts]) for by, level in missed)
+        # A step between two knots that lie too close would turn a prediction's last bits into cycles.
         kept = [0]
         for each in range(1, bins):
             if knots[each] - knots[kept[-1]] >= _CLOSEST:
                 kept.append(each)
         return cls(share, knots[kept], low[kept], high[kept])
 
-    def around(self, median: FloatArray) -> tuple[FloatArray, FloatArray]:
-        """Low and high, float32 [rows] each, in cycles from 0 up; the median lies between them.
+    def around(self, grades: Grades, chances: DoubleArray) -> tuple[DoubleArray, DoubleArray]:
+        """Low and high, float64 [rows] each, in cycles; low is not below 0.
 
         Args:
-            median: float32 [rows], in cycles.
+            grades: What the chances are of.
+            chances: float64 [rows, grades], calibrated.
         """
-        low = median + np.interp(median, self.knots, self.low).astype(np.float32)
-        high = median + np.interp(median, self.knots, self.high).astype(np.float32)
-        return np.maximum(low, np.float32(0)), high
-
-
-def _ends(median: FloatArray, rul: NDArray[np.int64], share: float) -> tuple[float, float, float]:
-    missed = rul - median
-    # Where nearly all engines outlast the prediction, it is the low end, and what may lie outside lies above.
-    below = min((1 - share) / 2, float(np.mean(missed < 0)))
-    low, high = np.quantile(missed, [below, min(1.0, below + share)])
-    return float(median.mean()), min(0.0, float(low)), max(0.0, float(high))
+        mean = grades.mean(chances)
+        low = grades.quantile(chances, self.below) + np.interp(mean, self.knots, self.low)
+        high = grades.quantile(chances, self.above) + np.interp(mean, self.knots, self.high)
+        return np.maximum(low, 0.0), high

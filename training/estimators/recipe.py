@@ -32,38 +32,36 @@ class Recipe:
     """How a model is made.
 
     Attributes:
-        boosted: How many boosted classifiers and regressors, each with its own seed.
-        classifier_rounds: Rounds of boosting of a classifier (a tree for each class in each).
-        classifier_leaves: Leaves of its trees.
-        regressor_rounds: Rounds of boosting of a regressor.
-        regressor_leaves: Leaves of its trees.
+        boosted: How many boosted regressors, each with its own seed.
+        boosted_graders: How many boosted graders; beside neural ones they are of no use.
+        rounds: Rounds of boosting (of a grader, a tree for each grade in each).
+        leaves: Leaves of the trees.
         least: The fewest rows in a leaf.
         columns: The share of the features that a split may choose from.
         tree_view: What the trees look at.
-        networks: How many neural classifiers and regressors, each with its own seed.
+        networks: How many neural graders and regressors, each with its own seed.
         views: What the networks look at, in turn.
         layers: Neurons of their hidden layers.
-        classifier_decay: Weight decay (L2) of the neural classifiers.
+        grader_decay: Weight decay (L2) of the neural graders.
         regressor_decay: Weight decay of the neural regressors.
         batch: Rows in a step of their training.
         epochs: Passes over the data.
-        folds: Folds of the cross-validation that calibrates probabilities and intervals.
+        folds: Folds of the cross-validation that calibrates chances and intervals.
         share: The share of true RULs that the intervals are to hold.
-        torn_networks: How many neural classifiers and regressors the model for windows with missing messages has.
+        torn_networks: How many neural graders and regressors the model for windows with missing messages has.
     """
 
-    boosted: int = 1
-    classifier_rounds: int = 60
-    classifier_leaves: int = 15
-    regressor_rounds: int = 300
-    regressor_leaves: int = 15
+    boosted: int = 2
+    boosted_graders: int = 0
+    rounds: int = 100
+    leaves: int = 15
     least: int = 50
     columns: float = 0.1
     tree_view: View = TREES
     networks: int = 3
     views: tuple[View, ...] = NETWORKS
     layers: tuple[int, ...] = (64, 32, 16)
-    classifier_decay: float = 3.0
+    grader_decay: float = 3.0
     regressor_decay: float = 0.2
     batch: int = 256
     epochs: int = 20
@@ -80,7 +78,7 @@ class Recipe:
     def pipeline(self, task: Task) -> Pipeline:
         """A task's pipeline, not fitted: window features, then a model for whole windows and one for torn ones."""
         recipe = self.scaled(task.window)
-        torn = replace(recipe, boosted=0, networks=self.torn_networks)
+        torn = replace(recipe, boosted=0, boosted_graders=0, networks=self.torn_networks)
         return recipe._after_features(task, Experts(recipe._prognosis(task), torn._prognosis(task), task.window))
 
     def pipeline_for_whole_windows(self, task: Task) -> Pipeline:
@@ -93,13 +91,11 @@ class Recipe:
         return Pipeline([("features", features), ("prognosis", prognosis)])
 
     def _prognosis(self, task: Task) -> Prognosis:
-        return Prognosis(
-            tuple(self._boosted_classifiers()),
-            tuple(self._networks(MLPClassifier, self.classifier_decay)),
-            (*self._boosted_regressors(), *self._networks(MLPRegressor, self.regressor_decay)),
-            classes=task.classes,
-            cap=task.cap,
-        )
+        boosted = self._boosted(HistGradientBoostingClassifier, self.boosted_graders)
+        networks = self._networks(MLPClassifier, self.grader_decay)
+        regressors = self._boosted(HistGradientBoostingRegressor, self.boosted)
+        more_regressors = self._networks(MLPRegressor, self.regressor_decay)
+        return Prognosis((*boosted, *networks), (*regressors, *more_regressors), classes=task.classes, cap=task.cap)
 
     @property
     def _whole(self) -> View:
@@ -108,42 +104,25 @@ class Recipe:
     def _seen(self, view: View, scaler: Any) -> ColumnTransformer:  # noqa: ANN401 - a transformer, or its name
         return ColumnTransformer([("view", scaler, view.columns(self._whole))])
 
-    def _boosted_classifiers(self) -> list[Pipeline]:
+    def _boosted(
+        self, kind: type[HistGradientBoostingClassifier | HistGradientBoostingRegressor], count: int
+    ) -> list[Pipeline]:
         return [
             make_pipeline(
                 self._seen(self.tree_view, "passthrough"),
-                HistGradientBoostingClassifier(
-                    max_iter=self.classifier_rounds,
-                    max_leaf_nodes=self.classifier_leaves,
-                    learning_rate=0.09,
-                    **self._boosting(seed),
+                kind(
+                    max_iter=self.rounds,
+                    max_leaf_nodes=self.leaves,
+                    learning_rate=0.15,
+                    random_state=seed,
+                    min_samples_leaf=self.least,
+                    l2_regularization=5.0,
+                    max_features=self.columns,
+                    early_stopping=False,
                 ),
             )
-            for seed in range(self.boosted)
+            for seed in range(count)
         ]
-
-    def _boosted_regressors(self) -> list[Pipeline]:
-        return [
-            make_pipeline(
-                self._seen(self.tree_view, "passthrough"),
-                HistGradientBoostingRegressor(
-                    max_iter=self.regressor_rounds,
-                    max_leaf_nodes=self.regressor_leaves,
-                    learning_rate=0.06,
-                    **self._boosting(seed),
-                ),
-            )
-            for seed in range(self.boosted)
-        ]
-
-    def _boosting(self, seed: int) -> dict[str, Any]:
-        return {
-            "random_state": seed,
-            "min_samples_leaf": self.least,
-            "l2_regularization": 5.0,
-            "max_features": self.columns,
-            "early_stopping": False,
-        }
 
     def _networks(self, kind: type[MLPClassifier | MLPRegressor], decay: float) -> list[Pipeline]:
         return [

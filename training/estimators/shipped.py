@@ -1,13 +1,8 @@
-"""The recipes of the models that ship."""
+"""The recipe of the fleet model; those of single data sets are made by the default one."""
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from training.estimators.recipe import Recipe
 
-SHIPPED = Recipe(boosted=2, networks=6)
-"""The default recipe with more members (docs/model.md has what cross-validation says of it)."""
-
-SHIPPED_FLEET = replace(SHIPPED, classifier_rounds=80, regressor_leaves=31, regressor_decay=0.1, batch=512)
+FLEET_RECIPE = Recipe(leaves=31, regressor_decay=0.1, batch=512)
 """For four times the rows: larger trees, and larger batches."""

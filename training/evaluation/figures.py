@@ -6,15 +6,16 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from sklearn.metrics import accuracy_score, f1_score
 
+from scoring.model.curve import Curve
+from scoring.model.outputs import Outputs
 from training.data.dataset import Dataset
 from training.data.labels import Classes
+from training.evaluation.curves import CurveFigures, curve_figures
+from training.evaluation.measures import calibration_error, nasa_score, root_mean_square
 
-FloatArray = NDArray[np.float32]
-
-_CONFIDENCE_BINS = 10
+_WELL_HELD = 0.7
 
 
 @dataclass(frozen=True)
@@ -33,7 +34,10 @@ class Figures:
         calibration_error: Expected calibration error of the most probable class, 10 bins.
         coverage: Share of rows whose true RUL (not cut) lies within low..high.
         coverage_by_class: The same by true class; None for a class without rows.
+        engines_held: Share of engines of which at least 70% of the rows are held.
+        width: Mean width of low..high, in cycles.
         class_f1: F1 of each class.
+        curve: What the model's curves reached; None for a model without.
     """
 
     rows: int
@@ -46,28 +50,32 @@ class Figures:
     calibration_error: float
     coverage: float
     coverage_by_class: dict[str, float | None]
+    engines_held: float
+    width: float
     class_f1: dict[str, float]
+    curve: CurveFigures | None
 
     def as_dict(self) -> dict[str, Any]:
         """The figures as plain numbers, rounded to 4 digits so that they compare across machines."""
         return {key: _rounded(value) for key, value in asdict(self).items()}
 
 
-def evaluate(probabilities: FloatArray, intervals: FloatArray, data: Dataset, classes: Classes, cap: float) -> Figures:
+def evaluate(said: Outputs, data: Dataset, classes: Classes, cap: float, curve: Curve | None) -> Figures:
     """Figures of predictions against the truth.
 
     Args:
-        probabilities: float32 [rows, classes].
-        intervals: float32 [rows, 3], low, median and high RUL in cycles.
+        said: What a model says of each row.
         data: What was predicted, with the truth.
         classes: The RUL classes.
         cap: Where the truth is cut for errors of the median, in cycles.
+        curve: What the outputs `survival` are of; None: there are none.
     """
     rul, last = data.rul, data.last
-    truth, labels, found = np.minimum(rul, cap), classes.of(rul), probabilities.argmax(axis=1)
-    low, median, high = intervals.astype(np.float64).T
+    truth, labels, found = np.minimum(rul, cap), classes.of(rul), said.probabilities.argmax(axis=1)
+    low, median, high = said.rul.astype(np.float64).T
     cut_off = bool(rul[last].any())
     covered = (low <= rul) & (rul <= high)
+    held = np.bincount(data.trajectories.units - 1, covered) / data.trajectories.lengths
     every = list(range(len(classes.names)))
     by_class = {
         name: float(covered[labels == index].mean()) if (labels == index).any() else None
@@ -82,46 +90,19 @@ def evaluate(probabilities: FloatArray, intervals: FloatArray, data: Dataset, cl
         rmse=root_mean_square(median - truth),
         rmse_last=root_mean_square((median - truth)[last]) if cut_off else None,
         nasa_score_last=nasa_score((median - truth)[last]) if cut_off else None,
-        calibration_error=calibration_error(probabilities, labels),
+        calibration_error=calibration_error(said.probabilities, labels),
         coverage=float(covered.mean()),
         coverage_by_class=by_class,
+        engines_held=float(np.mean(held >= _WELL_HELD)),
+        width=float(np.mean(high - low)),
         class_f1={name: float(value) for name, value in zip(classes.names, f1, strict=True)},
+        curve=None if curve is None else curve_figures(said.survival, curve, data, cap),
     )
-
-
-def root_mean_square(errors: NDArray[np.float64]) -> float:
-    """The root of the mean of squared errors, in their unit.
-
-    Args:
-        errors: float64 [rows].
-    """
-    return float(np.sqrt(np.mean(np.square(errors))))
-
-
-def nasa_score(errors: NDArray[np.float64]) -> float:
-    """The score of Saxena et al. 2008: a late prediction costs more than an early one.
-
-    Args:
-        errors: float64 [engines], predicted less true RUL, in cycles.
-    """
-    return float(np.sum(np.where(errors < 0, np.exp(-errors / 13), np.exp(errors / 10)) - 1))
-
-
-def calibration_error(probabilities: FloatArray, labels: NDArray[np.int64]) -> float:
-    """Expected calibration error of the most probable class (Guo et al. 2017), by 10 bins of equal width.
-
-    Args:
-        probabilities: float32 [rows, classes].
-        labels: int64 [rows], the true class of each.
-    """
-    confidence = probabilities.max(axis=1)
-    right = probabilities.argmax(axis=1) == labels
-    bins = np.minimum((confidence * _CONFIDENCE_BINS).astype(np.int64), _CONFIDENCE_BINS - 1)
-    gaps = np.bincount(bins, right - confidence.astype(np.float64), minlength=_CONFIDENCE_BINS)
-    return float(np.abs(gaps).sum() / len(labels))
 
 
 def _rounded(value: object) -> object:
     if isinstance(value, dict):
         return {key: _rounded(each) for key, each in value.items()}
+    if isinstance(value, tuple):
+        return [_rounded(each) for each in value]
     return round(value, 4) if isinstance(value, float) else value

@@ -8,19 +8,23 @@ from typing import Any
 import numpy as np
 
 from training.data.dataset import Dataset
-from training.evaluation.alerts import alerts, rules
+from training.evaluation.alerts import alerts
+from training.evaluation.removal import rules
 from training.fitting.fit import Fitted
 
 
 def cross_validation(data: Dataset, fitted: Fitted) -> dict[str, Any]:
     """What cross-validation says of a fitted model, for its signature: figures, alerts, rules for removing engines."""
-    soon = fitted.probabilities[:, 0]
+    said, curve = fitted.outputs, fitted.pipeline[-1].grades_.curve
     figures: dict[str, Any] = plain(
         {
             **fitted.figures.as_dict(),
             "torn": fitted.torn,
-            "alerts": asdict(alerts(soon, data, data.task.classes.edges[0], fitted.alert)),
-            "rules": [asdict(each) for each in rules(soon, data)],
+            "alerts": {
+                **asdict(alerts(said.probabilities[:, 0], data, data.task.classes.edges[0], fitted.alert.threshold)),
+                "risk": fitted.alert.risk,
+            },
+            "rules": [asdict(each) for each in rules(said, curve, data)],
         }
     )
     return figures

@@ -16,14 +16,18 @@ from scoring.model.signature import (
     DRIFT_KEY,
     GOLDEN_KEY,
     MAX_GOLDEN_BYTES,
+    MIDDLE,
     PROBABILITIES,
     RUL,
     SIGNATURE_KEY,
+    SURVIVAL,
     Golden,
     Signature,
 )
 from scoring.version import VERSION
 from training.data.dataset import Dataset
+from training.estimators.experts import Experts
+from training.evaluation.guarantee import Guarantee
 from training.export.drift_reference import drift_reference
 from training.export.golden import golden_windows
 from training.export.verify import predict
@@ -56,7 +60,7 @@ def build(name: str, fitted: Fitted, data: Dataset) -> onnx.ModelProto:
         fitted: What `fit` returned.
         data: What it was fitted on.
     """
-    prognosis = fitted.pipeline[-1]
+    prognosis: Experts = fitted.pipeline[-1]
     task = data.task
     signature = Signature(
         name=name,
@@ -66,7 +70,7 @@ def build(name: str, fitted: Fitted, data: Dataset) -> onnx.ModelProto:
         classes=prognosis.classes.names,
         edges=prognosis.classes.edges,
         rul_cap=prognosis.cap,
-        interval=prognosis.whole.calibration.intervals.share,
+        interval=fitted.share,
         data={
             "name": data.name,
             "sha256": data.sha256,
@@ -76,7 +80,8 @@ def build(name: str, fitted: Fitted, data: Dataset) -> onnx.ModelProto:
             **({"unfailed": fitted.unfailed} if fitted.unfailed else {}),
         },
         versions=versions(),
-        alert={"class": prognosis.classes.names[0], "threshold": fitted.alert},
+        alert=_alert(prognosis.classes.names[0], fitted.alert),
+        curve=prognosis.grades_.curve,
         machine=task.machine,
     )
     properties = {
@@ -114,10 +119,22 @@ def metadata(content: bytes) -> dict[str, str]:
     return {each.key: each.value for each in onnx.load_from_string(content).metadata_props}
 
 
+def _alert(name: str, alert: Guarantee) -> dict[str, Any]:
+    """When to raise an alert on a class, and what that keeps."""
+    return {
+        "class": name,
+        "threshold": alert.threshold,
+        "alpha": alert.alpha,
+        "engines": alert.engines,
+        "thresholds": [{"alpha": alpha, "threshold": each} for alpha, each in alert.thresholds.items()],
+    }
+
+
 def _golden(pipeline: Pipeline, data: Dataset) -> Golden:
     chosen = golden_windows(pipeline, data)
     most = MAX_GOLDEN_BYTES // chosen[0].nbytes
     if len(chosen) > most:
         chosen = chosen[np.linspace(0, len(chosen) - 1, most).astype(int)]
-    probabilities, rul = predict(pipeline, chosen)
-    return Golden(chosen, {PROBABILITIES: probabilities, RUL: rul}, GOLDEN_TOLERANCE)
+    said = predict(pipeline, chosen)
+    outputs = {PROBABILITIES: said.probabilities, RUL: said.rul, MIDDLE: said.middle, SURVIVAL: said.survival}
+    return Golden(chosen, outputs, GOLDEN_TOLERANCE)

@@ -8,6 +8,7 @@ import numpy as np
 from sklearn.pipeline import Pipeline
 
 from scoring.model.model import Model
+from scoring.model.outputs import Outputs
 from training.data.windows import FloatArray
 from training.errors import ExportError
 
@@ -26,8 +27,8 @@ class Verification:
 
     Attributes:
         windows: How many windows were compared.
-        probability: The largest absolute difference of a probability.
-        rul: The largest absolute difference of low, median or high, in cycles.
+        probability: The largest absolute difference of a probability, a class's or the curve's.
+        rul: The largest absolute difference of low, median, high or middle, in cycles.
         labels: How many windows have another most probable class.
     """
 
@@ -37,29 +38,26 @@ class Verification:
     labels: int
 
 
-def predict(pipeline: Pipeline, windows: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """What the pipeline itself says: probabilities [rows, classes], and low, median, high [rows, 3].
+def predict(pipeline: Pipeline, windows: FloatArray) -> Outputs:
+    """What the pipeline itself says.
 
     Args:
         pipeline: WindowFeatures and Experts, fitted.
         windows: float32 [rows, W, fields].
     """
-    features = pipeline[:-1].transform(windows)
-    return pipeline[-1].predict_proba(features), pipeline[-1].predict(features)
+    said: Outputs = pipeline[-1].predict(pipeline[:-1].transform(windows))
+    return said
 
 
-def predict_by_graph(model: Model, windows: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """What the exported graph says, in the shapes of `predict`.
+def predict_by_graph(model: Model, windows: FloatArray) -> Outputs:
+    """What the exported graph says.
 
     Args:
         model: The exported file, as a device loads it.
         windows: float32 [rows, W, fields].
     """
-    outputs = [model.predict(windows[start : start + _BATCH]) for start in range(0, max(1, len(windows)), _BATCH)]
-    return (
-        np.concatenate([each.probabilities for each in outputs]),
-        np.concatenate([each.rul for each in outputs]),
-    )
+    calls = [model.predict(windows[start : start + _BATCH]) for start in range(0, max(1, len(windows)), _BATCH)]
+    return Outputs(*(np.concatenate(arrays) for arrays in zip(*(each.each() for each in calls), strict=True)))
 
 
 def verify(content: bytes, pipeline: Pipeline, windows: FloatArray) -> Verification:
@@ -74,13 +72,13 @@ def verify(content: bytes, pipeline: Pipeline, windows: FloatArray) -> Verificat
         ExportError: A probability or a RUL differs by more than its tolerance, or is NaN.
         ModelError: A device would refuse the file.
     """
-    probabilities, rul = predict_by_graph(Model(content), windows)
-    expected_probabilities, expected_rul = predict(pipeline, windows)
+    found, expected = predict_by_graph(Model(content), windows), predict(pipeline, windows)
+    off = Outputs(*(np.abs(one - other) for one, other in zip(found.each(), expected.each(), strict=True)))
     result = Verification(
         windows=len(windows),
-        probability=float(np.abs(probabilities - expected_probabilities).max(initial=0.0)),
-        rul=float(np.abs(rul - expected_rul).max(initial=0.0)),
-        labels=int((probabilities.argmax(axis=1) != expected_probabilities.argmax(axis=1)).sum()),
+        probability=float(np.max([off.probabilities.max(initial=0.0), off.survival.max(initial=0.0)])),
+        rul=float(np.max([off.rul.max(initial=0.0), off.middle.max(initial=0.0)])),
+        labels=int((found.probabilities.argmax(axis=1) != expected.probabilities.argmax(axis=1)).sum()),
     )
     # Asked this way round, NaN fails too.
     if not (result.probability <= TOLERANCE and result.rul <= RUL_TOLERANCE):

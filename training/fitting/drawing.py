@@ -9,9 +9,15 @@ from numpy.typing import NDArray
 
 from training.data.windows import FloatArray
 from training.estimators.experts import Experts
+from training.estimators.grades import Grades
 from training.estimators.prognosis import Prognosis
 
 IntArray = NDArray[np.int64]
+DoubleArray = NDArray[np.float64]
+
+
+ROUNDS = 3
+"""How often lives are drawn, each time by what was learned from the draws before."""
 
 
 @dataclass(frozen=True)
@@ -39,57 +45,53 @@ class Cut:
         return left[self.engines] + self.after[:, np.newaxis]
 
 
-def drawn(experts: Experts, x: FloatArray, rul: IntArray, newest: FloatArray) -> IntArray:
-    """What may be left of engines that have not failed: from the curve of each, once for each member of a model.
+def drawn(experts: Experts, x: FloatArray, rul: IntArray, others: FloatArray, cut: Cut) -> IntArray:
+    """The RUL of all rows, with what may be left of engines that have not failed by their curves.
 
-    A model of the engines that failed says how likely each has failed by when; the mean of that would make all members
-    alike, and as certain as if it were known. Of several ways that were compared (dropping these engines, weights by
-    the chance of being on record, hazards for each cycle, expectation and maximisation), this one won most back of what
-    dropping them costs; it is a single step of multiple imputation (D. B. Rubin, "Multiple Imputation for Nonresponse
-    in Surveys", Wiley, 1987).
+    A model of the engines that failed says how likely each of the others has failed by when; the mean of that would
+    make all members alike, and as certain as if it were known. So each member of the model gets a draw of its own. Of
+    several ways that were compared (dropping these engines, weights by the chance of being on record, hazards for each
+    cycle, expectation and maximisation), this one won most back of what dropping them costs; it is multiple imputation
+    (D. B. Rubin, "Multiple Imputation for Nonresponse in Surveys", Wiley, 1987). Where records end on one day, those
+    that failed are the short-lived ones: the model that learned from the first draws draws again, as data augmentation
+    does (M. A. Tanner, W. H. Wong, "The calculation of posterior distributions by data augmentation", JASA 82, 1987).
 
     Args:
         experts: The model, not fitted; its estimators for whole windows are cloned.
         x: float32 [rows, features], of engines that failed.
         rul: int64 [rows], their true RUL in cycles.
-        newest: float32 [engines, features], of the others' newest windows.
+        others: float32 [other rows, features], of the others.
+        cut: Which rows these are.
 
     Returns:
-        int64 [engines, draws], in cycles, at least 1.
+        int64 [rows and other rows, draws], in cycles.
     """
     model = experts.whole
-    # Classes are coarser, but there may be no others.
-    graders = model.graders or model.classifiers
-    whole = experts.are_whole(x)
-    first = Prognosis((), graders, (), model.classes, model.cap).fit(x[whole], rul[whole])
-    draws = max(len(model.classifiers), len(model.graders), len(model.regressors))
-    return draw(first.grades_, first.curve(newest), rul, draws)
+    draws = max(len(model.graders), len(model.regressors))
+    known = np.broadcast_to(rul[:, np.newaxis], (len(rul), draws))
+    newest = others[cut.last - cut.rows[0]]
+    seen, labels = x, known
+    for _ in range(ROUNDS):
+        whole = experts.are_whole(seen)
+        grader = Prognosis(model.graders, (), model.classes, model.cap, shares=model.shares)
+        grader.fit(seen[whole], labels[whole])
+        left = draw(grader.grades_, grader.predict_chances(newest), draws)
+        seen, labels = np.concatenate([x, others]), np.concatenate([known, cut.rul(left)])
+    return labels
 
 
-def draw(edges: NDArray[np.float64], curve: NDArray[np.float64], rul: IntArray, draws: int) -> IntArray:
+def draw(grades: Grades, chances: DoubleArray, draws: int) -> IntArray:
     """Lives by their curves.
 
     Args:
-        edges: float64 [edges], rising, in cycles.
-        curve: float64 [engines, edges], how likely each has failed by then; never falling.
-        rul: int64 [rows], of engines that failed; those beyond the last edge say how long lives are that reach it.
+        grades: What the chances are of.
+        chances: float64 [engines, grades].
         draws: How many for each engine.
 
     Returns:
         int64 [engines, draws], in cycles, at least 1; the same for the same arguments.
     """
-    rng = np.random.default_rng(0)
-    chance = rng.uniform(size=(len(curve), draws))
-    grade = (curve[:, np.newaxis] < chance[:, :, np.newaxis]).sum(axis=-1)
-    beyond = rul[rul > edges[-1]]
-    long = rng.choice(beyond if len(beyond) else np.array([np.ceil(edges[-1])]), size=grade.shape)
-    # Within a grade, each moment is as likely as another.
-    times = np.append(0.0, edges)
-    reached = np.concatenate([np.zeros((len(curve), 1)), curve, np.ones((len(curve), 1))], axis=1)
-    inside = np.minimum(grade, len(edges) - 1)
-    engine = np.arange(len(curve))[:, np.newaxis]
-    below, above = reached[engine, inside], reached[engine, inside + 1]
-    share = (chance - below) / np.maximum(above - below, 1e-12)
-    time = times[inside] + np.clip(share, 0.0, 1.0) * (times[inside + 1] - times[inside])
-    left: IntArray = np.maximum(1, np.ceil(np.where(grade < len(edges), time, long))).astype(np.int64)
+    levels = np.random.default_rng(0).uniform(size=(draws, len(chances), 1))
+    lives = np.stack([grades.quantile(chances, level) for level in levels], axis=1)
+    left: IntArray = np.maximum(1, np.ceil(lives)).astype(np.int64)
     return left

@@ -15,17 +15,24 @@ from sklearn.model_selection import GroupKFold
 from sklearn.pipeline import Pipeline
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
+from scoring.model.outputs import Outputs
 from training.data.dataset import Dataset
 from training.data.windows import FloatArray
 from training.errors import DataError
-from training.estimators.calibration import Calibration, sharpened, sharpness
+from training.estimators.calibration import Calibration, sharpness
+from training.estimators.experts import Experts
+from training.estimators.grades import sharpened
 from training.estimators.intervals import Intervals
+from training.estimators.prognosis import outputs
 from training.estimators.recipe import Recipe
-from training.evaluation.alerts import alert_threshold
-from training.evaluation.figures import Figures, evaluate, root_mean_square
+from training.evaluation.figures import Figures, evaluate
+from training.evaluation.guarantee import Guarantee, guaranteed
+from training.evaluation.measures import root_mean_square
 from training.fitting.drawing import Cut, drawn
 from training.fitting.tearing import torn_copies
 from training.progress import Tell
+
+DoubleArray = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -34,25 +41,25 @@ class Fitted:
 
     Attributes:
         pipeline: WindowFeatures and Experts, fitted on all engines.
-        probabilities: float32 [rows, classes] of cross-validation by engine: every row of the training data was
-            predicted by a model that had not seen its engine.
-        intervals: float32 [rows, 3], low, median and high RUL of the same, in cycles.
+        outputs: Of cross-validation by engine: every row of the training data was predicted by a model that had not
+            seen its engine.
         figures: Of these predictions.
         torn: Of the same for windows from which messages are missing: accuracy, coverage and RMSE.
-        alert: The probability of the first class from which on an alert is raised.
+        alert: When an alert on the first class is raised.
+        share: The share of true RULs that low..high is made to hold.
         unfailed: How many engines that have not failed were learned from; nothing of the above is of them.
     """
 
     pipeline: Pipeline
-    probabilities: FloatArray
-    intervals: FloatArray
+    outputs: Outputs
     figures: Figures
     torn: dict[str, float]
-    alert: float
+    alert: Guarantee
+    share: float
     unfailed: int = 0
 
 
-def fit(recipe: Recipe, data: Dataset, progress: Tell, jobs: int = 1) -> Fitted:
+def fit(recipe: Recipe, data: Dataset, progress: Tell, jobs: int = 1, alpha: float | None = None) -> Fitted:
     """Fit a recipe's pipeline; calibrate it by cross-validation grouped by engine.
 
     The result does not depend on the number of processes. Engines that have not failed are learned from, each member of
@@ -64,9 +71,11 @@ def fit(recipe: Recipe, data: Dataset, progress: Tell, jobs: int = 1) -> Fitted:
         data: Engines, and how they ended.
         progress: Is told what is being done.
         jobs: How many processes work at once.
+        alpha: The risk that the alert's threshold is to keep; None: `guarantee.ALPHA`, or the least that so few
+            engines can show.
 
     Raises:
-        DataError: There are too few engines, or all rows are of one class.
+        DataError: There are too few engines, also for this alpha, or all rows are of one class.
     """
     given, data = data, data.of(data.failed)
     task = data.task
@@ -80,26 +89,44 @@ def fit(recipe: Recipe, data: Dataset, progress: Tell, jobs: int = 1) -> Fitted:
         x, source, cut = _with_torn_copies(data, given.of(~given.failed), Path(folder) / "windows")
         labels, rul = labels[source], data.rul[source]
         units = data.trajectories.units[source]
-        pipeline, probabilities, median = _cross_validated(recipe, data, x, rul, units, cut, progress, jobs)
+        pipeline, chances, median = _cross_validated(recipe, data, x, rul, units, cut, progress, jobs)
         whole = pipeline[-1].are_whole(pipeline[0].counts(x[: len(source)]))
-    low, high = median.copy(), median.copy()
-    for kind, those in (("whole", whole), ("torn", ~whole)):
-        power = sharpness(probabilities[those], labels[those])
-        calibration = Calibration(power, Intervals.fit(median[those], rul[those], recipe.share))
-        pipeline.set_params(**{f"prognosis__{kind}__calibration": calibration})
-        probabilities[those] = sharpened(probabilities[those], power)
-        low[those], high[those] = calibration.intervals.around(median[those])
-    intervals = np.stack([low, median, high], axis=1)
+    found = _calibrated(pipeline, chances, median, rul, whole, recipe.share)
+    low, middle, high = found.rul[rows:].T
     torn = {
-        "accuracy": float(np.mean(probabilities[rows:].argmax(axis=1) == labels[rows:])),
-        "coverage": float(np.mean((low[rows:] <= rul[rows:]) & (rul[rows:] <= high[rows:]))),
-        "rmse": root_mean_square(median[rows:].astype(np.float64) - np.minimum(rul[rows:], task.cap)),
+        "accuracy": float(np.mean(found.probabilities[rows:].argmax(axis=1) == labels[rows:])),
+        "coverage": float(np.mean((low <= rul[rows:]) & (rul[rows:] <= high))),
+        "rmse": root_mean_square(middle.astype(np.float64) - np.minimum(rul[rows:], task.cap)),
     }
-    probabilities, intervals = probabilities[:rows], intervals[:rows]
-    figures = evaluate(probabilities, intervals, data, task.classes, task.cap)
-    threshold = alert_threshold(probabilities[:, 0], labels[:rows] == 0)
+    found = Outputs(*(each[:rows] for each in found.each()))
+    figures = evaluate(found, data, task.classes, task.cap, pipeline[-1].grades_.curve)
+    guarantee = guaranteed(found.probabilities[:, 0], data, alpha)
     unfailed = 0 if cut is None else len(cut.last)
-    return Fitted(pipeline, probabilities, intervals, figures, torn, threshold, unfailed)
+    return Fitted(pipeline, found, figures, torn, guarantee, recipe.share, unfailed)
+
+
+def _calibrated(  # noqa: PLR0913, PLR0917
+    pipeline: Pipeline,
+    chances: DoubleArray,
+    median: DoubleArray,
+    rul: NDArray[np.int64],
+    whole: NDArray[np.bool_],
+    share: float,
+) -> Outputs:
+    """Calibrate both parts of a pipeline by what was said of engines that had not been seen; and say it anew."""
+    experts: Experts = pipeline[-1]
+    grades, classes = experts.grades_, experts.classes
+    found, order = [], []
+    for part, kind in ((experts.whole, whole), (experts.torn, ~whole)):
+        those = np.flatnonzero(kind)
+        power = sharpness(chances[those], grades.places(classes), classes.of(rul[those]))
+        intervals = Intervals.fit(grades, sharpened(chances[those], power), rul[those], share)
+        part.calibration = Calibration(power, intervals)
+        found.append(outputs(chances[those], median[those], grades, classes, part.calibration))
+        order.append(those)
+    places = np.argsort(np.concatenate(order))
+    both = zip(*(each.each() for each in found), strict=True)
+    return Outputs(*(np.concatenate(parts)[places] for parts in both))
 
 
 def _with_torn_copies(data: Dataset, unfailed: Dataset, path: Path) -> tuple[FloatArray, NDArray[np.int64], Cut | None]:
@@ -140,24 +167,27 @@ def _cross_validated(  # noqa: PLR0913, PLR0917
     cut: Cut | None,
     progress: Tell,
     jobs: int,
-) -> tuple[Pipeline, FloatArray, FloatArray]:
+) -> tuple[Pipeline, DoubleArray, DoubleArray]:
     """The pipeline fitted on all windows, and what pipelines that had not seen their engine say of each."""
     folds = min(recipe.folds, data.trajectories.engines)
     splits = GroupKFold(folds, shuffle=True, random_state=0).split(units, groups=units)
     every = np.arange(len(units))
     # The last fit, on all engines, predicts nothing but serves.
     parts = [*splits, (every, every[:0])]
-    probabilities = np.zeros((len(units), len(data.task.classes.names)), dtype=np.float32)
-    median = np.zeros(len(units), dtype=np.float32)
+    chances: list[DoubleArray] = []
+    medians: list[DoubleArray] = []
     progress(f"{data.name}: fitting", 0, len(parts))
     done = Parallel(n_jobs=jobs, return_as="generator")(
         delayed(fit_and_predict)(recipe.pipeline(data.task), x, rul, known, unknown, cut) for known, unknown in parts
     )
     pipeline = recipe.pipeline(data.task)
-    for number, ((_, unknown), (fitted, *predicted)) in enumerate(zip(parts, done, strict=True), start=1):
-        pipeline, (probabilities[unknown], median[unknown]) = fitted, predicted
+    for number, (fitted, *predicted) in enumerate(done, start=1):
+        pipeline = fitted
+        chances.append(predicted[0])
+        medians.append(predicted[1])
         progress(f"{data.name}: fitted {number} of {len(parts)}", number, len(parts))
-    return pipeline, probabilities, median
+    places = np.argsort(np.concatenate([unknown for _, unknown in parts]))
+    return pipeline, np.concatenate(chances)[places], np.concatenate(medians)[places]
 
 
 def fit_and_predict(  # noqa: PLR0913, PLR0917 - all of it
@@ -167,7 +197,7 @@ def fit_and_predict(  # noqa: PLR0913, PLR0917 - all of it
     known: NDArray[np.int64],
     unknown: NDArray[np.int64],
     cut: Cut | None = None,
-) -> tuple[Pipeline, FloatArray, FloatArray]:
+) -> tuple[Pipeline, DoubleArray, DoubleArray]:
     """Fit on the known rows and predict the unknown ones.
 
     Args:
@@ -179,7 +209,7 @@ def fit_and_predict(  # noqa: PLR0913, PLR0917 - all of it
         cut: Rows of engines that have not failed, to fit on as well; then the pipeline has Experts.
 
     Returns:
-        The fitted pipeline; probabilities float32 [unknown, classes]; median RUL float32 [unknown], in cycles.
+        The fitted pipeline; chances float64 [unknown, grades]; median RUL float64 [unknown], in cycles.
     """
     # One thread: sums in another order are other sums.
     with warnings.catch_warnings(), threadpool_limits(limits=1):
@@ -190,14 +220,11 @@ def fit_and_predict(  # noqa: PLR0913, PLR0917 - all of it
         features, prognosis = pipeline[0], pipeline[-1]
         learned = known if cut is None else np.append(known, cut.rows)
         features.learn(x[learned, -1], x.shape[1])
-        labels = rul[known]
+        seen, labels = features.transform(x, learned), rul[known]
         if cut is not None:
-            left = drawn(prognosis, features.transform(x, known), labels, features.transform(x, cut.last))
-            labels = np.concatenate(
-                [np.broadcast_to(labels[:, np.newaxis], (len(known), left.shape[1])), cut.rul(left)]
-            )
-        prognosis.fit(features.transform(x, learned), labels)
+            labels = drawn(prognosis, seen[: len(known)], labels, seen[len(known) :], cut)
+        prognosis.fit(seen, labels)
         seen = features.transform(x, unknown)
         if not len(unknown):
-            return pipeline, np.zeros((0, len(prognosis.classes.names)), np.float32), np.zeros(0, np.float32)
-        return pipeline, prognosis.predict_proba(seen), prognosis.predict_median(seen)
+            return pipeline, np.zeros((0, prognosis.grades_.count)), np.zeros(0)
+        return pipeline, *prognosis.answers(seen)

@@ -25,7 +25,6 @@ from training.data.windows import FloatArray
 from training.estimators.features import WindowFeatures
 from training.estimators.prognosis import Prognosis
 from training.estimators.recipe import NETWORKS, TREES, Recipe
-from training.estimators.shipped import SHIPPED
 from training.estimators.views import View
 from training.fitting.fit import fit_and_predict
 from training.output import write_whole
@@ -43,21 +42,20 @@ def recipes(task: Task) -> dict[str, Recipe]:
 
     Those for which a task's window is too short to tell them from an earlier one are left out.
     """
-    tree, network = Recipe(boosted=1, networks=0), Recipe(boosted=0, networks=1)
+    tree, network = Recipe(boosted=1, boosted_graders=1, networks=0), Recipe(boosted=0, networks=1)
     single = replace(network, tree_view=NETWORKS[0], views=(NETWORKS[0],))
     found = {
         "default": Recipe(),
-        "shipped": SHIPPED,
         "boosting-nine-filters": replace(tree, tree_view=_NINE, views=(_NINE,)),
         "boosting-six-filters": replace(tree, views=(TREES,)),
-        "boosting-31-leaves": replace(tree, views=(TREES,), regressor_leaves=31),
+        "boosting-31-leaves": replace(tree, views=(TREES,), leaves=31),
         "network-nine-filters": replace(network, tree_view=_NINE, views=(_NINE,)),
         "network-six-filters": replace(network, views=(TREES,)),
         "network-first-view": single,
         "network-second-view": replace(network, tree_view=NETWORKS[1], views=(NETWORKS[1],)),
         "network-third-view": replace(network, tree_view=NETWORKS[2], views=(NETWORKS[2],)),
-        "network-light-decay": replace(single, classifier_decay=0.75, regressor_decay=0.05),
-        "network-heavy-decay": replace(single, classifier_decay=12.0, regressor_decay=0.8),
+        "network-light-decay": replace(single, grader_decay=0.75, regressor_decay=0.05),
+        "network-heavy-decay": replace(single, grader_decay=12.0, regressor_decay=0.8),
         "network-half-the-epochs": replace(single, epochs=10),
         "network-two-layers": replace(single, layers=(64, 32)),
     }
@@ -69,13 +67,12 @@ def recipes(task: Task) -> dict[str, Recipe]:
 
 def baselines(task: Task) -> dict[str, Pipeline]:
     """Pipelines to compare recipes with, by name, none fitted; no recipe makes them."""
-    coarse = SHIPPED.pipeline_for_whole_windows(task)
-    prognosis = coarse[-1]
-    coarse.set_params(prognosis__classifiers=(*prognosis.classifiers, *prognosis.graders), prognosis__graders=())
+    coarse = Recipe().pipeline_for_whole_windows(task)
+    coarse.set_params(prognosis__shares=())
     return {
         "one raw row, random forest": _random_forest(task),
         "nine filters, linear": _linear(task),
-        "shipped, but networks of the classes, not of finer grades": coarse,
+        "default, but networks of the classes, not of grades": coarse,
     }
 
 
@@ -129,8 +126,9 @@ def _judge(
     """What adds up over folds: the confusion matrix, squared errors, log loss."""
     start = time.monotonic()
     known, unknown = split
-    fitted, probabilities, median = fit_and_predict(pipeline, x, rul, known, unknown)
+    fitted, chances, median = fit_and_predict(pipeline, x, rul, known, unknown)
     classes, cap = fitted[-1].classes, fitted[-1].cap
+    probabilities = chances @ fitted[-1].grades_.places(classes)
     labels = classes.of(rul[unknown])
     confusion = np.zeros((len(classes.names), len(classes.names)), dtype=np.int64)
     np.add.at(confusion, (labels, probabilities.argmax(axis=1)), 1)
@@ -211,7 +209,6 @@ def _random_forest(task: Task) -> Pipeline:
     forest: dict[str, Any] = {"n_estimators": 100, "min_samples_leaf": 5, "random_state": 0}
     prognosis = Prognosis(
         (RandomForestClassifier(**forest),),
-        (),
         (RandomForestRegressor(max_features=0.3, **forest),),
         classes=task.classes,
         cap=task.cap,
@@ -223,7 +220,6 @@ def _random_forest(task: Task) -> Pipeline:
 def _linear(task: Task) -> Pipeline:
     prognosis = Prognosis(
         (make_pipeline(StandardScaler(), LogisticRegression(max_iter=200)),),
-        (),
         (make_pipeline(StandardScaler(), Ridge(alpha=100.0)),),
         classes=task.classes,
         cap=task.cap,

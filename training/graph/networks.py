@@ -39,7 +39,7 @@ class Network:
         columns: int64 [seen], the features that it sees.
         weights: float64 [in, out] of each layer; those of the first standardise the features as well.
         biases: float64 [out] of each layer.
-        places: float32 [labels, classes], a row for each label with a 1 in the column of its class; None: it predicts a
+        places: float32 [labels, grades], a row for each label with a 1 in the column of its grade; None: it predicts a
             number.
     """
 
@@ -91,7 +91,7 @@ def add_networks(nodes: Nodes, features: str, networks: Sequence[Network]) -> tu
         networks: At least one.
 
     Returns:
-        Names that add up to the sum of the networks' probabilities, float64 [engines, classes], and others that add up
+        Names that add up to the sum of the networks' chances, float64 [engines, grades], and others that add up
         to the sum of their numbers, float64 [engines, 1].
     """
     by_view = _grouped(networks, lambda each: each.columns.tobytes())
@@ -111,20 +111,20 @@ def add_networks(nodes: Nodes, features: str, networks: Sequence[Network]) -> tu
             numbers.append(nodes("ReduceSum", output, _NETWORKS, keepdims=0))
         else:
             labels = nodes("ReduceSum", nodes("Softmax", output, axis=-1), _NETWORKS, keepdims=0)
-            probabilities.append(of_classes(nodes, labels, alike[0].places))
+            probabilities.append(of_grades(nodes, labels, alike[0].places))
     return probabilities, numbers
 
 
-def of_classes(nodes: Nodes, labels: str, places: FloatArray) -> str:
-    """Probabilities of labels, float64 [engines, labels], as those of classes, float64 [engines, classes].
+def of_grades(nodes: Nodes, labels: str, places: FloatArray) -> str:
+    """Probabilities of labels, float64 [engines, labels], as those of grades, float64 [engines, grades].
 
     Args:
         nodes: The graph.
         labels: Name of the probabilities of labels, float64 [engines, labels].
-        places: float64 [labels, classes], 1 where a label is of a class.
+        places: float64 [labels, grades], 1 where a label is of a grade.
     """
     same = np.array_equal(places, np.eye(len(places)))
-    return labels if same else nodes("MatMul", labels, nodes.constant("classes of labels", doubles(places)))
+    return labels if same else nodes("MatMul", labels, nodes.constant("grades of labels", doubles(places)))
 
 
 def _without_decayed(weights: DoubleArray) -> DoubleArray:

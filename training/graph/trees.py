@@ -13,7 +13,7 @@ from sklearn.compose import ColumnTransformer
 from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 from sklearn.pipeline import Pipeline
 
-from training.graph.networks import DoubleArray, FloatArray, of_classes
+from training.graph.networks import DoubleArray, FloatArray, of_grades
 from training.graph.nodes import Nodes, whole_numbers
 
 EXACT = 2**24
@@ -67,10 +67,10 @@ def add_boosted_classifiers(nodes: Nodes, features: str, members: Sequence[Boost
         nodes: The graph.
         features: The name of the features, float32 [engines, features].
         members: At least one.
-        places: float32 [labels, classes], a row for each label with a 1 in the column of its class.
+        places: float32 [labels, grades], a row for each label with a 1 in the column of its grade.
 
     Returns:
-        The name of the sum of their probabilities, float64 [engines, classes].
+        The name of the sum of their chances, float64 [engines, grades].
     """
     labels = len(places)
     # Of two labels, the first one's raw answer is 0.
@@ -82,7 +82,7 @@ def add_boosted_classifiers(nodes: Nodes, features: str, members: Sequence[Boost
     raw = nodes("Reshape", raw, whole_numbers([-1, *base.shape]))
     raw = nodes("Add", raw, nodes.constant("base", base))
     summed = nodes("ReduceSum", nodes("Softmax", raw, axis=-1), _MEMBERS, keepdims=0)
-    return of_classes(nodes, summed, places)
+    return of_grades(nodes, summed, places)
 
 
 def add_boosted_regressors(nodes: Nodes, features: str, members: Sequence[Boosting]) -> str:

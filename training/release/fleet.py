@@ -8,7 +8,8 @@ from typing import Any
 
 from scoring.model.model import Model
 from training.data.dataset import Dataset, joined, load_test, load_training
-from training.estimators.shipped import SHIPPED, SHIPPED_FLEET
+from training.estimators.recipe import Recipe
+from training.estimators.shipped import FLEET_RECIPE
 from training.evaluation.alerts import alerts
 from training.evaluation.bootstrap import engine_intervals
 from training.evaluation.figures import evaluate
@@ -45,7 +46,7 @@ def ship(directory: Path, out: Path, progress: Tell, jobs: int) -> dict[str, Mod
         (joined(FLEET, parts), tests)
     ]:
         name = data.name.lower()
-        recipe = SHIPPED_FLEET if data.name == FLEET else SHIPPED
+        recipe = FLEET_RECIPE if data.name == FLEET else Recipe()
         content = shipped_model(data, judged, fit(recipe, data, progress, jobs))
         write_whole(out / f"{name}.onnx", content)
         models[name] = Model(content)
@@ -69,12 +70,12 @@ def shipped_model(data: Dataset, tests: list[Dataset], fitted: Fitted) -> bytes:
     draft, task = Model(content), data.task
     for test in tests:
         windows = test.windows()
-        probabilities, intervals = predict_by_graph(draft, windows)
+        said = predict_by_graph(draft, windows)
         verification = verify(content, fitted.pipeline, windows)
         figures[f"test {test.name}"] = {
-            **evaluate(probabilities, intervals, test, task.classes, task.cap).as_dict(),
-            "interval_95": engine_intervals(probabilities, intervals, test, task.classes, task.cap),
-            "alerts": asdict(alerts(probabilities[:, 0], test, task.classes.edges[0], fitted.alert)),
+            **evaluate(said, test, task.classes, task.cap, draft.signature.curve).as_dict(),
+            "interval_95": engine_intervals(said, test, task.classes, task.cap),
+            "alerts": asdict(alerts(said.probabilities[:, 0], test, task.classes.edges[0], fitted.alert.threshold)),
             "graph": asdict(verification),
         }
     proof = prove(content)

@@ -14,6 +14,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from scoring.model.model import Model
+from scoring.model.outputs import Outputs
 from scoring.model.signature import DRIFT_KEY
 from scoring.predictions.explain import explain
 from training.data.dataset import Dataset
@@ -21,13 +22,16 @@ from training.data.labels import Classes
 from training.data.task import Words
 from training.data.windows import FloatArray
 from training.errors import DataError
-from training.evaluation.alerts import Costs, Rule, alerts, cheapest
+from training.evaluation.alerts import alerts
+from training.evaluation.curves import CurveFigures
 from training.evaluation.figures import Figures, evaluate
+from training.evaluation.removal import Costs, Rule, best_removal, cheapest
 from training.export.model_file import metadata
 from training.export.verify import predict_by_graph
 from training.output import write_whole
 from training.progress import Tell
 from training.report import plots
+from training.report.curves import due, lasting, spread
 from training.report.robustness import by_messages_seen, changes_of_macro_f1, from_the_first_message_on
 from training.report.two_data_sets import side_by_side
 
@@ -79,8 +83,9 @@ def write_report(  # noqa: PLR0913, PLR0917
     classes, cap = Classes(signature.classes, signature.edges), signature.rul_cap or float(data.rul.max())
     progress("scoring", 0, 4)
     windows = data.windows()
-    probabilities, intervals = predict_by_graph(model, windows)
-    figures = evaluate(probabilities, intervals, data, classes, cap)
+    said = predict_by_graph(model, windows)
+    probabilities, intervals = said.probabilities, said.rul
+    figures = evaluate(said, data, classes, cap, signature.curve)
     progress("disturbing telemetry", 1, 4)
     changes = changes_of_macro_f1(model, windows, data)
     young = by_messages_seen(model, windows, data)
@@ -114,6 +119,10 @@ def write_report(  # noqa: PLR0913, PLR0917
         for rule in cheapest(rules, costs)
     }
     everything["costs"] = asdict(costs)
+    last = Outputs(*(each[data.last] for each in said.each()))
+    by_curve = [rule for rule in cheapest(rules, costs) if rule.kind == "curve"]
+    if signature.curve and by_curve:
+        everything["due"] = due(last, best_removal(last.survival, signature.curve, by_curve[0].at), data)
     if beside is not None:
         everything["these engines beside those"] = side_by_side(*beside)
     progress("drawing", 3, 4)
@@ -135,6 +144,11 @@ def write_report(  # noqa: PLR0913, PLR0917
         "importance": plots.bars(importance, "share of probability that the sensor moves, mean"),
         "costs": _costs(rules, costs, words),
     }
+    if signature.curve:
+        shown = spread(last.middle[:, 0])
+        titles = [f"no. {each + 1}, middle {last.middle[each, 0]:.0f}" for each in shown]
+        rul = data.rul[data.last][shown]
+        drawings["curves"] = lasting(last.survival[shown], signature.curve, rul, titles, words)
     out.mkdir(parents=True, exist_ok=True)
     images = {name: plots.png(figure) for name, figure in drawings.items()}
     for name, image in images.items():
@@ -220,6 +234,7 @@ def _page(model: Model, data: Dataset, figures: Figures, everything: dict[str, A
         f"<h2>Single {words.machines}</h2>",
         f"<p>From the one that is predicted best to the one that is predicted worst, over all its {words.step}s.</p>",
         _image(images, "machines"),
+        *(_curves(figures.curve, images, words) if figures.curve else []),
         "<h2>Are probabilities and intervals honest?</h2>",
         f'<div class="columns">{_image(images, "reliability")}{_image(images, "coverage")}</div>',
         "<h2>When to remove one</h2>",
@@ -227,6 +242,7 @@ def _page(model: Model, data: Dataset, figures: Figures, everything: dict[str, A
         f"{everything['costs']['failure']:g} and a removal in time {everything['costs']['removal']:g}.</p>",
         f'<div class="columns">{_image(images, "costs")}'
         f"{_rows(everything['removal'], 'rule', '{:.2f}', words.step)}</div>",
+        *(_due(everything["due"], words) if "due" in everything else []),
         f"<h2>Young {words.machines}</h2>",
         _image(images, "age"),
         "<p>In mid-life, where the device has seen only so many messages:</p>",
@@ -245,6 +261,27 @@ def _page(model: Model, data: Dataset, figures: Figures, everything: dict[str, A
             _rows(everything["these engines beside those"], "sensor"),
         ]
     return _PAGE.format(title=html.escape(f"{signature.name} on {data.name}"), body="\n".join(body))
+
+
+def _curves(figures: CurveFigures, images: dict[str, bytes], words: Words) -> list[str]:
+    """What curves say of single machines, and how good they are."""
+    (low, high), (least, most) = figures.crps_95, figures.brier_95
+    return [
+        "<h2>How likely it lasts how long</h2>",
+        f"<p>Some test {words.machines} from their newest record on, and how long each did last (orange). Eight of ten "
+        f"such {words.machines} fail where the curve is shaded. CRPS {figures.crps:.2f} {words.unit} ({low:.2f} to "
+        f"{high:.2f}), Brier score {figures.brier:.4f} ({least:.4f} to {most:.4f}); in brackets 95% intervals.</p>",
+        _image(images, "curves"),
+    ]
+
+
+def _due(machines: dict[str, dict[str, float]], words: Words) -> list[str]:
+    """Which machines to take out first."""
+    return [
+        f"<p>By that, the test {words.machines} to be taken out first, in {words.unit} from their newest record "
+        "on:</p>",
+        _rows(machines, words.machines, "{:g}"),
+    ]
 
 
 def _image(images: dict[str, bytes], name: str) -> str:

@@ -270,7 +270,7 @@ def costs_by_threshold(
     """
     figure, (axis,) = panels(size=(6.4, 3.6))
     axis.plot(thresholds, by_threshold, color=BLUE, lw=1.8, label="remove at a probability")
-    for (name, cost), colour in zip(others.items(), (ORANGE, RED), strict=False):
+    for (name, cost), colour in zip(others.items(), (GREEN, ORANGE, RED), strict=False):
         axis.axhline(cost, color=colour, lw=1.2, label=name)
     axis.set_yscale("log")
     axis.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))

@@ -40,12 +40,12 @@ def by_messages_seen(model: Model, windows: FloatArray, data: Dataset) -> dict[s
     for seen in sorted({*(age for age in AGES if age < length), length}):
         forgetful = windows[old_enough].copy()
         forgetful[:, : length - seen] = np.nan
-        probabilities, intervals = predict_by_graph(model, forgetful)
-        labels, found = classes.of(rul), probabilities.argmax(axis=1)
+        said = predict_by_graph(model, forgetful)
+        labels, found = classes.of(rul), said.probabilities.argmax(axis=1)
         figures[str(seen)] = {
             "accuracy": float((labels == found).mean()),
             "macro_f1": float(f1_score(labels, found, average="macro")),
-            "rmse": float(np.sqrt(np.mean((intervals[:, 1] - np.minimum(rul, cap)) ** 2))),
+            "rmse": float(np.sqrt(np.mean((said.rul[:, 1] - np.minimum(rul, cap)) ** 2))),
         }
     return figures
 
@@ -93,10 +93,10 @@ def changes_of_macro_f1(model: Model, windows: FloatArray, data: Dataset) -> dic
     labels = classes.of(data.rul)
 
     def macro_f1(disturbed: FloatArray) -> float:
-        probabilities, intervals = predict_by_graph(model, disturbed)
-        if not (np.isfinite(probabilities).all() and np.isfinite(intervals).all()):
+        said = predict_by_graph(model, disturbed)
+        if not all(np.isfinite(each).all() for each in said.each()):
             return float("nan")
-        return float(f1_score(labels, probabilities.argmax(axis=1), average="macro"))
+        return float(f1_score(labels, said.probabilities.argmax(axis=1), average="macro"))
 
     usual = macro_f1(windows)
     figures = {"as it is": usual}

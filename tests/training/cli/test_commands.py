@@ -45,7 +45,7 @@ def in_a_folder_of_its_own(tmp_path, monkeypatch):
         (["--out", "a/b.onnx"], "a/b.onnx cannot be written: a: File exists; give another place by --out"),
         (["--out", "folder"], "folder is a folder; name the file to write by --out"),
         (["--out", "x.joblib"], "call it .onnx"),
-        (["--out", "x.onnx", "--candidate", "worst"], "no candidate 'worst'; `search` compares default, shipped"),
+        (["--out", "x.onnx", "--candidate", "worst"], "no candidate 'worst'; `search` compares default, boosting"),
     ],
 )
 @pytest.mark.usefixtures("in_a_folder_of_its_own")

@@ -38,11 +38,12 @@ def torn_windows(small_test):
 def test_each_kind_has_its_own_model_and_its_own_calibration(small_fitted, small_test, torn_windows):
     features, experts = small_fitted.pipeline
     whole = features.transform(small_test.windows())
-    np.testing.assert_array_equal(experts.predict(whole), experts.whole.predict(whole))
-    np.testing.assert_array_equal(experts.predict_proba(whole), experts.whole.predict_proba(whole))
     torn = features.transform(torn_windows)
-    np.testing.assert_array_equal(experts.predict(torn), experts.torn.predict(torn))
-    np.testing.assert_array_equal(experts.predict_proba(torn), experts.torn.predict_proba(torn))
+    for part, x in ((experts.whole, whole), (experts.torn, torn)):
+        for found, expected in zip(experts.predict(x).each(), part.predict(x).each(), strict=True):
+            np.testing.assert_array_equal(found, expected)
+        for found, expected in zip(experts.answers(x), part.answers(x), strict=True):
+            np.testing.assert_array_equal(found, expected)
     assert experts.torn.calibration.intervals is not experts.whole.calibration.intervals
 
 
@@ -52,24 +53,23 @@ def test_a_batch_of_both_kinds_gets_for_each_window_what_it_gets_alone(
     model = Model(export_model("tiny", small_fitted, small_training, {}))
     whole = small_test.windows()[-20:]
     mixed = np.stack([whole, torn_windows[-20:]], axis=1).reshape(40, 50, 25)
-    probabilities, rul = predict_by_graph(model, mixed)
+    together = predict_by_graph(model, mixed).each()
     for start, alone in ((0, whole), (1, torn_windows[-20:])):
-        expected = predict_by_graph(model, alone)
-        np.testing.assert_array_equal(probabilities[start::2], expected[0])
-        np.testing.assert_array_equal(rul[start::2], expected[1])
+        for found, expected in zip(together, predict_by_graph(model, alone).each(), strict=True):
+            np.testing.assert_array_equal(found[start::2], expected)
 
 
 def test_an_engine_known_only_from_its_last_messages_is_seen_to_be_worn(small_fitted, small_test):
     features, experts = small_fitted.pipeline
     last = small_test.windows()[small_test.last]
     last[:, :40] = np.nan
-    assert experts.predict_median(features.transform(last)).max() < 60
+    assert experts.answers(features.transform(last))[1].max() < 60
 
 
-def test_intervals_are_wider_where_less_is_known(small_fitted):
-    whole, torn = (
-        each.calibration.intervals for each in (small_fitted.pipeline[-1].whole, small_fitted.pipeline[-1].torn)
-    )
-    median = np.linspace(20, 100, 50, dtype=np.float32)
-    width = [np.subtract(*each.around(median)[::-1]).mean() for each in (whole, torn)]
+def test_intervals_are_wider_where_less_is_known(small_fitted, small_test):
+    features, experts = small_fitted.pipeline
+    whole = small_test.windows()
+    torn = whole.copy()
+    torn[:, :45] = np.nan
+    width = [np.diff(experts.predict(features.transform(each)).rul[:, ::2]).mean() for each in (whole, torn)]
     assert width[0] < width[1]

@@ -36,7 +36,7 @@ def test_graph_and_pipeline_agree_on_every_test_window(content, small_fitted, sm
 
 
 def test_a_graph_of_another_pipeline_is_refused(content, small_training, small_test):
-    other = fit(dataclasses.replace(QUICK, regressor_leaves=3), small_training, lambda *_: None)
+    other = fit(dataclasses.replace(QUICK, leaves=3), small_training, lambda *_: None)
     with pytest.raises(ExportError, match="off the pipeline's probabilities"):
         verify(content, other.pipeline, small_test.windows())
 
@@ -52,6 +52,9 @@ def test_the_file_says_what_it_is(content, small_training):
     assert signature.data["sha256"] == small_training.sha256
     assert signature.figures == {"test": {"macro_f1": 0.5}}
     assert signature.alert["class"] == "F25"
+    assert [each["alpha"] for each in signature.alert["thresholds"]] == [0.1, 0.2]
+    assert signature.curve.edges[:3] == (8.0, 16.0, 25.0)
+    assert len(signature.curve.edges) == 13
 
 
 def test_debian_13s_onnx_runtime_can_load_the_file(content):
@@ -67,11 +70,25 @@ def test_outputs_are_probabilities_and_an_ordered_interval_even_with_values_miss
     rng = np.random.default_rng(0)
     windows[rng.random(windows.shape) < 0.3] = np.nan
     windows[::2, 20:40] = np.nan
-    probabilities, rul = predict_by_graph(Model(content), windows)
-    np.testing.assert_allclose(probabilities.sum(axis=1), 1, atol=1e-5)
-    assert (probabilities >= 0).all()
-    low, median, high = rul.T
-    assert ((low >= 0) & (low <= median) & (median <= high) & (median <= 125)).all()
+    said = predict_by_graph(Model(content), windows)
+    np.testing.assert_allclose(said.probabilities.sum(axis=1), 1, atol=1e-5)
+    assert (said.probabilities >= 0).all()
+    low, median, high = said.rul.T
+    middle = said.middle[:, 0]
+    assert ((low >= 0) & (low <= middle) & (middle <= high)).all()
+    assert ((median >= 0) & (median <= 125)).all()
+
+
+def test_a_curve_never_rises_and_says_what_the_classes_say(content, small_test):
+    model = Model(content)
+    said = predict_by_graph(model, small_test.windows())
+    assert ((said.survival >= 0) & (said.survival <= 1 + 1e-6)).all()
+    assert (np.diff(said.survival, axis=1) <= 1e-6).all()
+    edges = model.signature.curve.edges
+    for edge, likely in zip(model.signature.edges, np.cumsum(said.probabilities, axis=1).T, strict=False):
+        np.testing.assert_allclose(1 - said.survival[:, edges.index(edge)], likely, atol=1e-5)
+    half = model.signature.curve.lasts(said.survival, said.middle[:, 0].tolist())
+    assert np.abs(np.diag(half) - 0.5).max() < 0.01
 
 
 def test_the_same_fit_gives_the_same_bytes(content, small_training):
@@ -92,25 +109,25 @@ def test_a_window_is_answered_the_same_whatever_is_asked_beside_it(content, smal
     windows = small_test.windows()[::40].copy()
     windows[1::3, 20:40] = np.nan
     windows[2::3, -1, 5] = np.nan
-    together, rul_together = predict_by_graph(model, windows)
-    alone = [predict_by_graph(model, windows[[each]]) for each in range(len(windows))]
-    np.testing.assert_array_equal(together, np.concatenate([each[0] for each in alone]))
-    np.testing.assert_array_equal(rul_together, np.concatenate([each[1] for each in alone]))
+    together = predict_by_graph(model, windows)
+    alone = [predict_by_graph(model, windows[[each]]).each() for each in range(len(windows))]
+    for answer, answers in zip(together.each(), zip(*alone, strict=True), strict=True):
+        np.testing.assert_array_equal(answer, np.concatenate(answers))
 
 
 def test_a_model_learns_from_a_machine_that_wears_out(content, small_test):
-    probabilities, rul = predict_by_graph(Model(content), small_test.windows())
-    errors = rul[:, 1] - np.minimum(small_test.rul, 125)
+    said = predict_by_graph(Model(content), small_test.windows())
+    errors = said.rul[:, 1] - np.minimum(small_test.rul, 125)
     assert np.sqrt(np.mean(errors**2)) < 30
     labels = CMAPSS.classes.of(small_test.rul)
-    assert (probabilities.argmax(axis=1) == labels).mean() > 0.6
+    assert (said.probabilities.argmax(axis=1) == labels).mean() > 0.6
 
 
 def test_a_class_that_training_never_saw_has_next_to_no_probability():
     engines = wearing_engines([100, 110, 120])
     data = Dataset("SHORT", engines, remaining_useful_life(engines), "")
     fitted = fit(QUICK, data, lambda *_: None)
-    probabilities, _ = predict(fitted.pipeline, data.windows())
+    probabilities = predict(fitted.pipeline, data.windows()).probabilities
     assert probabilities.shape[1] == 4
     assert probabilities[:, 3].max() < 1e-3
     assert verify(export_model("short", fitted, data, {}), fitted.pipeline, data.windows()).labels == 0
@@ -144,4 +161,4 @@ def test_every_estimator_keeps_its_own_outputs(content):
     graph = onnx.load_from_string(content).graph
     names = [name for node in graph.node for name in node.output]
     assert len(names) == len(set(names))
-    assert [each.name for each in graph.output] == ["probabilities", "rul"]
+    assert [each.name for each in graph.output] == ["probabilities", "rul", "middle", "survival"]

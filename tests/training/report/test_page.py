@@ -29,7 +29,7 @@ def written(small_model, small_test, tmp_path_factory):
 
 def test_the_report_is_one_file_that_needs_no_other(written):
     page = (written / "report.html").read_text()
-    assert page.count("<img ") == 10
+    assert page.count("<img ") == 11
     assert not re.findall(r'(?:src|href)="(?!data:)', page)
     assert "nan" not in re.sub(r"base64,[^\"]*", "", page).lower()
 
@@ -64,6 +64,7 @@ def test_the_drawings_lie_beside_it(written):
         "age",
         "importance",
         "costs",
+        "curves",
     } == drawings
     assert all(path.read_bytes().startswith(b"\x89PNG") for path in written.glob("*.png"))
 
@@ -118,3 +119,12 @@ def test_simulated_engines_are_shown_beside_the_real_ones(small_training):
     assert table["Sensor1"]["mean, those"] - table["Sensor1"]["mean, these"] == pytest.approx(10)
     assert table["Sensor1"]["noise, these"] == pytest.approx(0.3, rel=0.2)
     assert table["Sensor1"]["trend, these"] < -2 < 2 < table["Sensor12"]["trend, these"]
+
+
+def test_it_says_which_machines_to_take_out_first(written):
+    due = json.loads((written / "figures.json").read_text())["due"]
+    assert 0 < len(due) <= 10
+    removal = [each["take out in"] for each in due.values()]
+    assert removal == sorted(removal)
+    assert all(each["low"] <= each["middle"] <= each["high"] for each in due.values())
+    assert "to be taken out first" in (written / "report.html").read_text()

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from scoring.model.model import Model
+from scoring.model.outputs import Outputs
 from training.data.task import CMAPSS
 from training.export.verify import predict_by_graph
 from training.report.robustness import _disturbances, by_messages_seen, changes_of_macro_f1, from_the_first_message_on
@@ -54,7 +55,8 @@ def test_young_machines_have_seen_as_many_messages_as_is_said(monkeypatch, small
 
     def predict(_model, windows):
         seen.append(np.count_nonzero(~np.isnan(windows).all(axis=2), axis=1))
-        return np.full((len(windows), 4), 0.25, dtype=np.float32), np.zeros((len(windows), 3), dtype=np.float32)
+        said = {"probabilities": np.full((len(windows), 4), 0.25, "f4"), "rul": np.zeros((len(windows), 3), "f4")}
+        return Outputs.of(len(windows), said)
 
     monkeypatch.setattr("training.report.robustness.predict_by_graph", predict)
     task = dataclasses.replace(small_test.task, window=length)
@@ -73,7 +75,7 @@ def test_the_more_messages_are_seen_the_better(model, small_test):
 
 
 def test_ages_that_no_engine_has_are_left_out(model, small_test):
-    probabilities, intervals = predict_by_graph(model, small_test.windows())
-    figures = from_the_first_message_on(probabilities, intervals, small_test, small_test.task.classes, 125)
+    said = predict_by_graph(model, small_test.windows())
+    figures = from_the_first_message_on(said.probabilities, said.rul, small_test, small_test.task.classes, 125)
     assert list(figures) == ["1", "5", "20", "50"]
     assert 0 <= figures["1"]["accuracy"] <= 1

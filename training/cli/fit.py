@@ -68,6 +68,11 @@ def run(options: argparse.Namespace) -> None:
         note(f"warning: {doubt}")
     with told() as tell:
         fitted = fit(recipe, given, tell, alpha=options.alpha)
+    if options.alpha is None and fitted.alert.alpha > ALPHA:
+        note(
+            f"warning: so few {words.machines} that failed can keep the share that the alert misses at "
+            f"{fitted.alert.alpha:.2g}, not at {ALPHA}"
+        )
     graph = build(options.name or options.subset.lower(), fitted, data)
     figures = {"cross-validation": cross_validation(data, fitted)}
     shown = {"cross-validation": fitted.figures}

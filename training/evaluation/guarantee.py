@@ -59,18 +59,38 @@ def guaranteed(probability: NDArray[np.float32], data: Dataset, alpha: float | N
     Raises:
         DataError: So few engines can show no risk as small as alpha.
     """
+    alpha = attainable(data, alpha)
     missable = _Missable.of(probability, data)
     engines = missable.engines
+    offered = {each: missable.threshold(each) for each in OFFERED if each * (engines + 1) >= 1}
+    return Guarantee(alpha, missable.threshold(alpha), engines, offered, missable.halves(alpha))
+
+
+def attainable(data: Dataset, alpha: float | None) -> float:
+    """The risk that so many engines can show.
+
+    Args:
+        data: Engines that failed.
+        alpha: What is asked for; None: `ALPHA`, or the least that they can show.
+
+    Raises:
+        DataError: They can show no risk as small as alpha.
+    """
+    engines = len(np.unique(data.trajectories.units[_due(data)]))
     least = 1 / (engines + 1)
     if alpha is None:
-        alpha = max(ALPHA, least)
+        return max(ALPHA, least)
     if alpha < least - _ROUNDING:
         raise DataError(
             f"alpha {alpha:g}: {engines} engines that failed can show no less than {least:.2g}; it takes "
             f"{int(np.ceil(1 / alpha - _ROUNDING)) - 1} engines, or a larger alpha"
         )
-    offered = {each: missable.threshold(each) for each in OFFERED if each >= least}
-    return Guarantee(alpha, missable.threshold(alpha), engines, offered, missable.halves(alpha))
+    return alpha
+
+
+def _due(data: Dataset) -> NDArray[np.int64]:
+    """The rows of the shortest class."""
+    return np.flatnonzero(data.rul <= data.task.classes.edges[0])
 
 
 @dataclass(frozen=True)
@@ -91,7 +111,7 @@ class _Missable:
 
     @classmethod
     def of(cls, probability: NDArray[np.float32], data: Dataset) -> _Missable:
-        due = np.flatnonzero(data.rul <= data.task.classes.edges[0])
+        due = _due(data)
         _, engine, counts = np.unique(data.trajectories.units[due], return_inverse=True, return_counts=True)
         # A record that ends after j cycles weighs each of them 1/j; all ends are as likely.
         weights = [np.cumsum((1 / np.arange(1, count + 1))[::-1])[::-1] / count for count in counts]

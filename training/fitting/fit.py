@@ -26,7 +26,7 @@ from training.estimators.intervals import Intervals
 from training.estimators.prognosis import outputs
 from training.estimators.recipe import Recipe
 from training.evaluation.figures import Figures, evaluate
-from training.evaluation.guarantee import Guarantee, guaranteed
+from training.evaluation.guarantee import Guarantee, attainable, guaranteed
 from training.evaluation.measures import root_mean_square
 from training.fitting.drawing import Cut, drawn
 from training.fitting.tearing import torn_copies
@@ -85,6 +85,7 @@ def fit(recipe: Recipe, data: Dataset, progress: Tell, jobs: int = 1, alpha: flo
             f"{data.name} has {data.trajectories.engines} engines that failed and RUL from 0 to "
             f"{data.rul.max(initial=0)}: training needs at least 2 of them and rows of at least 2 classes"
         )
+    alpha = attainable(data, alpha)
     with TemporaryDirectory() as folder:
         x, source, cut = _with_torn_copies(data, given.of(~given.failed), Path(folder) / "windows")
         labels, rul = labels[source], data.rul[source]

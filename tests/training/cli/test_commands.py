@@ -84,6 +84,19 @@ def test_fit_makes_a_model_of_the_candidate_that_is_named(small, tmp_path, capsy
     experts = joblib.load(out.with_suffix(".joblib"))[-1]
     (network,) = (each[-1] for each in experts.whole.graders)
     assert network.max_iter == 10
+    told = capsys.readouterr().err
+    assert "warning: so few engines that failed can keep the share that the alert misses at 0.091, not at 0.05" in told
+
+
+def test_fit_says_at_once_how_many_engines_a_guarantee_takes(small, tmp_path, capsys):
+    out = str(tmp_path / "x.onnx")
+    assert main(["fit", "--data", str(small), "--subset", "TINY", "--out", out, "--alpha", "0.01"]) == 2
+    told = capsys.readouterr().err
+    assert "alpha 0.01: 10 engines that failed can show no less than 0.091; it takes 99 engines" in told
+    assert "fitting" not in told
+    with pytest.raises(SystemExit, match="2"):
+        main(["fit", "--out", out, "--alpha", "2"])
+    assert "error: argument --alpha: '2', expected a number from 1e-06 to 1" in capsys.readouterr().err
 
 
 def test_doubtful_data_are_told_before_the_fit(small_training):

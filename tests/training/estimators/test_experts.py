@@ -66,10 +66,10 @@ def test_an_engine_known_only_from_its_last_messages_is_seen_to_be_worn(small_fi
     assert experts.answers(features.transform(last))[1].max() < 60
 
 
-def test_intervals_are_wider_where_less_is_known(small_fitted, small_test):
+def test_intervals_of_worn_engines_are_wider_where_less_is_known(small_fitted, small_test):
     features, experts = small_fitted.pipeline
-    whole = small_test.windows()
+    whole = small_test.windows()[(small_test.rul <= 75) & (small_test.trajectories.cycles > 60)]
     torn = whole.copy()
     torn[:, :45] = np.nan
     width = [np.diff(experts.predict(features.transform(each)).rul[:, ::2]).mean() for each in (whole, torn)]
-    assert width[0] < width[1]
+    assert width[0] < 0.8 * width[1]

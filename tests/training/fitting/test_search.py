@@ -14,7 +14,7 @@ from training.fitting.search import recipes, search
 def two_candidates(monkeypatch):
     def recipes(task):
         return {
-            "trees": dataclasses.replace(QUICK, networks=0, boosted=1),
+            "trees": dataclasses.replace(QUICK, networks=0, boosted_graders=1),
             "network": dataclasses.replace(QUICK, networks=1, boosted=0),
         }
 

@@ -96,8 +96,9 @@ class Classifier:
             unanswered = {row: batch.unanswered(row) for row in np.flatnonzero(~finite.all(axis=1)).tolist()}
         refused = {**unanswered, **batch.refused}
         labels = outputs.labels(self.model.signature.classes)
-        cycles = batch.cycles
-        return Predictions(self.model, batch.engines, cycles, refused, absent, outputs, labels, packed, self.moments)
+        return Predictions(
+            self.model, batch.engines, batch.cycles, refused, absent, outputs, labels, packed, self.moments
+        )
 
     def remember(self, batch: Batch, predictions: Predictions) -> None:
         """Remember what was answered to the records of a batch, so that the same reading gets the same answer."""

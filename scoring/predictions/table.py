@@ -57,9 +57,9 @@ class Predictions:
 
     def each(self, items: Iterable[SingleItem]) -> list[Answer]:
         """The answers to items, if these are what was scored, as they are worked with."""
-        filled, lasts = self._filled(slice(None)), self._lasts(slice(None)).tolist()
+        filled, lasts, names = self._filled(slice(None)), self._lasts(slice(None)).tolist(), moment_names(self.moments)
         return [
-            self.refused.get(row) or self._prediction(row, item, filled[row], lasts[row])
+            self.refused.get(row) or self._prediction(row, item, filled[row], dict(zip(names, lasts[row], strict=True)))
             for row, item in enumerate(items)
         ]
 
@@ -149,7 +149,7 @@ class Predictions:
         columns["WindowFilled"] = [round(share, 4) for share in self._filled(rows)]
         return columns
 
-    def _prediction(self, row: int, item: SingleItem, filled: float, lasts: list[float]) -> Prediction:
+    def _prediction(self, row: int, item: SingleItem, filled: float, lasts: dict[str, float]) -> Prediction:
         signature, outputs = self.model.signature, self.outputs
         probabilities = dict(zip(signature.classes, outputs.probabilities[row].tolist(), strict=True))
         return Prediction(
@@ -160,7 +160,7 @@ class Predictions:
             probabilities=probabilities,
             rul=tuple(outputs.rul[row].tolist()),
             middle=float(outputs.middle[row, 0]) if signature.curve else None,
-            lasts=dict(zip(moment_names(self.moments), lasts, strict=True)),
+            lasts=lasts,
             values=dict(zip(signature.values, outputs.values[row].tolist(), strict=True)),
             alert=is_alert(signature, probabilities),
         )

@@ -93,11 +93,11 @@ def fit(recipe: Recipe, data: Dataset, progress: Tell, jobs: int = 1, alpha: flo
         pipeline, chances, median = _cross_validated(recipe, data, x, rul, units, cut, progress, jobs)
         whole = pipeline[-1].are_whole(pipeline[0].counts(x[: len(source)]))
     found = _calibrated(pipeline, chances, median, rul, whole, recipe.share)
-    low, middle, high = found.rul[rows:].T
+    low, median, high = found.rul[rows:].T
     torn = {
         "accuracy": float(np.mean(found.probabilities[rows:].argmax(axis=1) == labels[rows:])),
         "coverage": float(np.mean((low <= rul[rows:]) & (rul[rows:] <= high))),
-        "rmse": root_mean_square(middle.astype(np.float64) - np.minimum(rul[rows:], task.cap)),
+        "rmse": root_mean_square(median.astype(np.float64) - np.minimum(rul[rows:], task.cap)),
     }
     found = Outputs(*(each[:rows] for each in found.each()))
     figures = evaluate(found, data, task.classes, task.cap, pipeline[-1].grades_.curve)

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from modules.edge.host.watchdog import EXIT_CODE
+from tests.onnx_models import tiny_model
 from tests.places import ROOT
 
 pytestmark = pytest.mark.whole
@@ -121,3 +122,14 @@ def test_a_model_without_a_digest_is_served_with_a_warning_or_refused(tmp_path, 
     assert severity in told
     assert "has signature format 1" in told
     assert process.returncode == code
+
+
+def test_a_model_that_cannot_say_what_is_asked_of_it_ends_the_start_with_a_line_that_says_so(tmp_path) -> None:
+    (tmp_path / "tiny.onnx").write_bytes(tiny_model())
+    process = start("rulclassifier", tmp_path, MODEL_PATH=str(tmp_path / "tiny.onnx"), CHANCE_TO_LAST="30")
+    output, _ = process.communicate(timeout=60)
+    assert process.returncode == 2
+    *_, told = output.splitlines()
+    assert "Traceback" not in output
+    assert "[FTL]" in told
+    assert "tiny does not tell how likely an engine lasts another number of cycles" in told

@@ -4,10 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from functools import lru_cache
-from urllib.parse import unquote
+from urllib.parse import quote, unquote
 
 JSON_TYPE = "application/json"
+
+# Ours alone, behind all that edgeHub says: when a message was taken in, in milliseconds since 1970.
+_ARRIVED = "arrived"
+# Of the year 5138.
+_ARRIVED_DIGITS = 15
+# What a source may say of when it made a message: MQTT's system property, and the names that others give it.
+_CREATED = "ctime"
+_CREATED_NAMES = ("iothub-creation-time-utc", "creationtimeutc")
+# The longest form that .NET writes has 33.
+_TIME_CHARACTERS = 40
 
 # A sender's property names come again with every message; a sender with ever new ones pushes out only those.
 _name = lru_cache(maxsize=256)(unquote)
@@ -67,9 +78,44 @@ class InputMessage:
         return f"{self.device}/{self.system['cmid']}" if self.is_from_module else self.device
 
     @property
+    def created(self) -> datetime | None:
+        """When its source made it, if that says so; without a zone it is UTC."""
+        told = [self.system.get(_CREATED, "")]
+        told += [value for name, value in self.properties.items() if name.lower() in _CREATED_NAMES]
+        for each in told:
+            if each and len(each) <= _TIME_CHARACTERS:
+                try:
+                    time = datetime.fromisoformat(each)
+                    return time.astimezone(UTC) if time.tzinfo else time.replace(tzinfo=UTC)
+                # The other: a time of year 1 or 9999 that no zone can be taken off.
+                except (ValueError, OverflowError):
+                    continue
+        return None
+
+    @property
+    def arrived(self) -> datetime | None:
+        """When it was taken in; None of one that an earlier version took."""
+        told = self.system.get(_ARRIVED, "")
+        # A sender may have made one up that an earlier version took.
+        is_time = told.isascii() and told.isdecimal() and len(told) < _ARRIVED_DIGITS
+        return datetime.fromtimestamp(int(told) / 1000, UTC) if is_time else None
+
+    @property
     def correlation_id(self) -> str:
         """What answers are known by: the sender's correlation id, or else its message id."""
         return self.system.get("cid") or self.system.get("mid", "")
+
+
+def with_arrival(topic: str, seconds: float) -> str:
+    """The topic of a message that is taken in now, with the time.
+
+    Args:
+        topic: As `InputMessage.from_topic` takes it.
+        seconds: Since 1970.
+    """
+    _, _, rest = topic.partition("/inputs/")
+    _, has_properties, encoded = rest.partition("/")
+    return f"{topic}{'&' if encoded else '' if has_properties else '/'}{quote(f'$.{_ARRIVED}')}={seconds * 1000:.0f}"
 
 
 @dataclass(frozen=True, slots=True)

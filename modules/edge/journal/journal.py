@@ -13,12 +13,13 @@ import logging
 import os
 import sqlite3
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import cast
 
-from modules.edge.hub.message import InputMessage, OutputMessage
+from modules.edge.hub.message import InputMessage, OutputMessage, with_arrival
 from modules.edge.journal import layout
 from modules.edge.journal.errors import Durability, JournalBrokenError, JournalError, is_damage
 from modules.edge.journal.file import open_file
@@ -163,6 +164,7 @@ class Journal:
 
     def accept(self, topic: str, body: bytes) -> bool:
         """Store an input; False where there is no room, or the disk does not take it."""
+        topic = with_arrival(topic, time.time())
         size = ROW_OVERHEAD + len(topic) + len(body)
         if self.bytes + size > self.limit or self.inbox_bytes + size > self.limit - self.reserve:
             self.refused += 1

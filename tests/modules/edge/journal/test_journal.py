@@ -6,11 +6,12 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 
 import pytest
 
-from modules.edge.hub.message import OutputMessage
+from modules.edge.hub.message import OutputMessage, with_arrival
 from modules.edge.journal import Durability, Incoming, Journal, JournalBrokenError, JournalError, Settlement
 from modules.edge.journal.journal import MAX_ASIDE, ROW_OVERHEAD
 from modules.edge.journal.layout import NOTHING
@@ -103,7 +104,9 @@ def test_any_error_inside_a_settlement_changes_nothing(journal, error) -> None:
 
 
 def test_at_its_limit_nothing_more_is_accepted_until_there_is_room(path) -> None:
-    journal = Journal(path, limit=4 * (ROW_OVERHEAD + len(TOPIC) + 1 + len(b"body")), own=TABLES)
+    journal = Journal(
+        path, limit=4 * (ROW_OVERHEAD + len(with_arrival(f"{TOPIC}1", time.time())) + len(b"body")), own=TABLES
+    )
     accept(journal, 1, 2)
     assert not journal.accept(f"{TOPIC}3", b"body")
     settle(journal, journal.take(1))
@@ -342,8 +345,8 @@ def test_what_was_committed_last_is_saved_from_the_log_beside_a_broken_file(jour
     accept(journal, *range(300))
     journal._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     content = bytearray(path.read_bytes())
-    middle = len(content) // 2 // 4096 * 4096
-    content[middle : middle + 4096] = b"\xa5" * 4096
+    page = content.index(b"mid=150") // 4096 * 4096
+    content[page : page + 4096] = b"\xa5" * 4096
     accept(journal, *range(300, 310))
     killed = tmp_path / "killed" / path.name
     killed.parent.mkdir()

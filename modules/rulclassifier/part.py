@@ -9,6 +9,7 @@ from modules.edge.hub.message import InputMessage, OutputMessage
 from modules.edge.journal import Incoming
 from modules.rulclassifier import replies
 from modules.rulclassifier.continuity import MAX_OF_ENGINE, Continuity, Ticket
+from modules.rulclassifier.contracts import CONFIRMED_JUMP, NEW_LIFE
 from modules.rulclassifier.request import Request
 from scoring.errors import InvalidTelemetry, Reason
 from scoring.model.signature import FloatArray
@@ -20,9 +21,6 @@ from scoring.telemetry.record import Telemetry
 
 # More may come in the step that fills a part: what was held back until then.
 MORE_ROWS = MAX_OF_ENGINE + 1
-
-CONFIRMED_JUMP = "confirmed_jump"
-NEW_LIFE = "new_life"
 
 
 @dataclass(slots=True)

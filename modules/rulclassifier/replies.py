@@ -6,7 +6,17 @@ import hashlib
 import json
 from collections.abc import Iterator, Mapping
 
+from modules.edge.contract import SCHEMA
 from modules.edge.hub.message import InputMessage, OutputMessage
+from modules.rulclassifier.contracts import (
+    ALERT,
+    CONTINUITY,
+    DEAD_LETTER,
+    LEFT_OFF,
+    PREDICTION,
+    READING_TIME,
+    READING_TIME_BY,
+)
 from scoring.errors import Reason
 from scoring.predictions.prediction import Prediction
 
@@ -22,9 +32,8 @@ BARE_PART_BYTES = 60_000
 MAX_PROPERTY_BYTES = 4_096
 # IoT Hub's limit for message ids, which correlation ids repeat.
 MAX_ID_CHARACTERS = 128
-LEFT_OFF = "propertiesLeftOff"
-CONTINUITY = "continuity"
-_OURS = frozenset({"rulclass", "class", "reason", "detail", "part", LEFT_OFF.lower(), CONTINUITY})
+# The names of ours are no source's, in whatever case: edgeHub drops a message in which two differ in case alone.
+_OURS = frozenset(name.lower() for each in (PREDICTION, DEAD_LETTER) for name in each.properties)
 _BARE = "-bare-"
 _DETAIL_CHARACTERS = 300
 
@@ -43,9 +52,11 @@ def prediction(message: InputMessage, answer: Prediction, continuity: str = "") 
         own[CONTINUITY] = continuity
     properties, correlation_id = _passed_on(message, own)
     engine = answer.telemetry.engine
-    yield OutputMessage(PREDICTIONS, body, answer.id, correlation_id, engine, properties)
+    named = {**properties, SCHEMA: PREDICTION.id}
+    yield OutputMessage(PREDICTIONS, body, answer.id, correlation_id, engine, named)
     if answer.alert:
-        yield OutputMessage(ALERTS, body, f"{answer.id}-alert", correlation_id, engine, properties)
+        named = {**properties, SCHEMA: ALERT.id}
+        yield OutputMessage(ALERTS, body, f"{answer.id}-alert", correlation_id, engine, named)
 
 
 def dead_letter(
@@ -66,7 +77,9 @@ def dead_letter(
     identity.update(message.body)
     if record is not None:
         identity.update(f"\0{record}".encode())
-    properties, correlation_id = _passed_on(message, {"reason": reason, "detail": _printable(detail)})
+    properties, correlation_id = _passed_on(
+        message, {"reason": reason, "detail": _printable(detail), SCHEMA: DEAD_LETTER.id}
+    )
     return _in_parts(
         OutputMessage(DEADLETTER, message.body, identity.hexdigest()[:32], correlation_id, message.device, properties),
         "-",
@@ -82,6 +95,7 @@ def bare(message: OutputMessage) -> list[OutputMessage]:
     if _BARE in message.message_id:
         return []
     properties = {
+        SCHEMA: DEAD_LETTER.id,
         "reason": Reason.NOT_TAKEN,
         "detail": f"edgeHub does not take this message of the output {message.output}",
     }
@@ -107,10 +121,7 @@ def _in_parts(letter: OutputMessage, mark: str, size: int) -> list[OutputMessage
 
 
 def _passed_on(message: InputMessage, own: Mapping[str, str]) -> tuple[dict[str, str], str]:
-    """An answer's properties and its correlation id: the source's own, as far as they are bounded, and ours.
-
-    edgeHub drops a message in which two names differ only in upper and lower case.
-    """
+    """An answer's properties and its correlation id: the source's own, as far as they are bounded, and ours."""
     properties: dict[str, str] = {}
     names = set(_OURS)
     left = MAX_PROPERTY_BYTES
@@ -127,7 +138,19 @@ def _passed_on(message: InputMessage, own: Mapping[str, str]) -> tuple[dict[str,
         left_off += 1
     if left_off:
         properties[LEFT_OFF] = str(left_off)
-    return {**properties, **own}, correlation_id
+    return {**properties, **_when(message), **own}, correlation_id
+
+
+def _when(message: InputMessage) -> dict[str, str]:
+    """When a reading was made: what its source says, or else when it was taken in.
+
+    These are properties and no fields of the body, which is the same whenever the same reading comes.
+    """
+    for by, time in (("source", message.created), ("module", message.arrived)):
+        if time is not None:
+            told = time.replace(tzinfo=None).isoformat(timespec="milliseconds")
+            return {READING_TIME: f"{told}Z", READING_TIME_BY: by}
+    return {}
 
 
 def _printable(detail: str) -> str:

@@ -10,13 +10,13 @@ from datetime import UTC, datetime
 
 import numpy as np
 
+from modules.edge.contract import SCHEMA
 from modules.edge.hub.message import OutputMessage
+from modules.telemetrysource.contracts import CREATED, TELEMETRY
 from scoring.names import ENGINE
 from scoring.wire.recording import Recording
 
 OUTPUT = "telemetry"
-# The application property by which latency is measured from end to end; answers carry it on.
-CREATED = "creationTimeUtc"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +40,8 @@ class Reading:
     def message(self) -> OutputMessage:
         """The message, created now."""
         created = datetime.now(UTC).isoformat(timespec="milliseconds")
-        return OutputMessage(OUTPUT, self.body, self.message_id, self.message_id, self.engine, {CREATED: created})
+        properties = {CREATED: created} if self.is_corrupt else {CREATED: created, SCHEMA: TELEMETRY.id}
+        return OutputMessage(OUTPUT, self.body, self.message_id, self.message_id, self.engine, properties)
 
 
 class Replay:

@@ -8,6 +8,7 @@ from typing import Any
 from scoring.model.model import Model
 from scoring.model.signature import Signature
 from scoring.names import CYCLE, ENGINE
+from scoring.predictions.fields import FIELDS
 from scoring.predictions.prediction import LASTS, label_key, moment_names, weights_key
 from scoring.service.limits import Limits
 from scoring.service.lines import CONTENT_TYPE as LINES
@@ -204,18 +205,18 @@ def _prediction(signature: Signature, moments: Sequence[float], form: Callable[[
     """A prediction, each of whose values has a form: itself, or a list of its kind for a trajectory's."""
     properties: Schema = {
         ENGINE: _TEXT,
-        CYCLE: form({"type": "integer"}),
-        "WindowFilled": form(_NUMBER),
+        CYCLE: form(FIELDS[CYCLE].described),
+        "WindowFilled": form(FIELDS["WindowFilled"].described),
         "Model": _TEXT,
         "ModelVersion": _TEXT,
     }
-    required = ["WindowFilled", "Model", "ModelVersion"]
+    required = [name for name, each in FIELDS.items() if each.is_always]
     if signature.interval:
         rul = ["PredictedRul", "RulLow", "RulHigh"]
-        properties |= dict.fromkeys(rul, form(_NUMBER))
+        properties |= {name: form(FIELDS[name].described) for name in rul}
         required += rul
     if signature.curve:
-        properties["RulMiddle"] = form(_NUMBER)
+        properties["RulMiddle"] = form(FIELDS["RulMiddle"].described)
         required.append("RulMiddle")
     if moments:
         names = moment_names(moments)

@@ -1,7 +1,9 @@
 import json
 import shutil
 import time
+from datetime import datetime
 
+import jsonschema
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -12,6 +14,7 @@ from modules.edge.journal import Journal, JournalError
 from modules.edge.journal.outbox import Outbox
 from modules.edge.settings import Address
 from modules.rulclassifier import replies
+from modules.rulclassifier.contracts import ALERT, DEAD_LETTER, PREDICTION
 from modules.rulclassifier.meters import Meters
 from modules.rulclassifier.processor import ATTEMPTS, DEFAULT_RULES, Processor, Rules
 from modules.rulclassifier.tables import TABLES
@@ -25,6 +28,8 @@ from tests.waiting import until
 
 TOPIC = "devices/edge-1/modules/rulclassifier/inputs/telemetry/%24.cdid=Client_001&%24.mid="
 MODULE_TOPIC = "devices/edge-1/modules/rulclassifier/inputs/telemetry/%24.cdid=edge-1&%24.cmid=source&%24.mid=x"
+
+SCHEMAS = {each.id: each.schema() for each in (PREDICTION, ALERT, DEAD_LETTER)}
 
 
 @pytest.fixture(scope="module")
@@ -82,7 +87,14 @@ def module(tmp_path, model):
 def test_a_message_is_answered_with_its_prediction_its_correlation_id_and_its_properties(module) -> None:
     (found,) = module.answer(body(7))
     assert (found.output, found.correlation_id, found.content_type) == ("predictions", "m0", "application/json")
-    assert found.properties == {"site": "west", "rulClass": "Full"}
+    when = found.properties.pop("readingTime")
+    assert abs(datetime.fromisoformat(when).timestamp() - time.time()) < 600
+    assert found.properties == {
+        "site": "west",
+        "rulClass": "Full",
+        "readingTimeBy": "module",
+        "$.schema": "urn:turbofan-edge:prediction:1",
+    }
     assert json.loads(found.body)["CycleTime"] == 7
 
 
@@ -615,7 +627,11 @@ def test_what_is_passed_on_of_a_sender_is_bounded_and_what_is_left_off_is_said(m
     assert module.journal.accept(f"{TOPIC}m0&Reason=mine&{properties}", body(1))
     (found,) = module.process()
     assert found.properties["propertiesLeftOff"] == "17"
-    assert set(found.properties) == {"p0", "p1", "p2", "p3", "propertiesLeftOff", "rulClass"}
+    theirs = {"p0", "p1", "p2", "p3"}
+    assert set(found.properties) - {"$.schema", "readingTime", "readingTimeBy", "rulClass"} == {
+        *theirs,
+        "propertiesLeftOff",
+    }
 
 
 def test_a_body_with_a_name_that_fills_a_topic_comes_back_as_a_dead_letter_that_fits(module) -> None:
@@ -632,10 +648,42 @@ def test_what_replaces_a_message_that_the_hub_does_not_take_is_bare_and_in_parts
     message = OutputMessage("deadletter", b"x" * 150_000, "id-1", "c", "Client_001", {"site": "west"})
     found = replies.bare(message)
     assert b"".join(each.body for each in found) == message.body
-    assert all(set(each.properties) <= {"reason", "detail", "part"} for each in found)
+    assert all(set(each.properties) <= {"reason", "detail", "part", "$.schema"} for each in found)
     assert {each.properties["reason"] for each in found} == {"not_taken"}
     assert max(len(each.body) for each in found) <= 60_000
     assert replies.bare(found[0]) == []
+
+
+def test_each_message_names_the_schema_that_its_body_and_its_properties_keep(module) -> None:
+    found = module.answer(body(7), body(8, 12.0), b"x", json.dumps([record(9), record(0)]).encode(), b"[" * 250_000)
+    found += replies.bare(OutputMessage("alerts", b"x", "id-1"))
+    assert {each.output for each in found} == {"predictions", "alerts", "deadletter"}
+    assert any("part" in each.properties for each in found)
+    for each in found:
+        properties = dict(each.properties)
+        schema = SCHEMAS[properties.pop("$.schema")]
+        if each.output != "deadletter":
+            jsonschema.validate(json.loads(each.body), schema)
+        jsonschema.validate(properties, schema["$defs"]["properties"])
+
+
+@pytest.mark.parametrize("told", ["%24.ctime", "iothub-creation-time-utc", "creationTimeUtc"])
+def test_the_time_of_a_reading_is_its_sources_own_in_its_prediction_its_alert_and_its_dead_letter(module, told) -> None:
+    for number, each in enumerate((body(7, 12.0), b"x")):
+        assert module.journal.accept(f"{TOPIC}m{number}&{told}=2026-11-30T13%3A00%3A00.1239%2B01%3A00", each)
+    found = module.process()
+    assert [each.output for each in found] == ["predictions", "alerts", "deadletter"]
+    for each in found:
+        assert each.properties["readingTime"] == "2026-11-30T12:00:00.123Z"
+        assert each.properties["readingTimeBy"] == "source"
+
+
+def test_the_same_reading_at_another_time_has_the_same_body_and_id(module) -> None:
+    for number in (1, 2):
+        assert module.journal.accept(f"{TOPIC}m{number}&%24.ctime=2026-11-30T12%3A00%3A0{number}Z", body(7))
+    first, second = module.process()
+    assert (first.body, first.message_id) == (second.body, second.message_id)
+    assert first.properties["readingTime"] != second.properties["readingTime"]
 
 
 # What is told

@@ -64,7 +64,7 @@ class Undisturbed(RuleBasedStateMachine):
         return module
 
     def send(self, payload: object) -> None:
-        topic = MODULE_TOPIC.replace("mid=x", f"mid=m{self.count}")
+        topic = MODULE_TOPIC.replace("mid=x", f"mid=m{self.count}&creationTimeUtc=2026-11-30T12%3A00%3A00Z")
         self.count += 1
         for module in (self.calm, self.disturbed):
             assert module.journal.accept(topic, json.dumps(payload).encode())

@@ -12,6 +12,7 @@ from scoring.model.model import Model
 from scoring.model.outputs import Outputs
 from scoring.model.signature import Signature
 from scoring.predictions.classifier import Classifier
+from scoring.predictions.fields import FIELDS
 from scoring.predictions.table import Predictions
 from scoring.telemetry.record import Telemetry
 from scoring.telemetry.trajectory import Trajectory
@@ -83,6 +84,8 @@ def test_records_of_a_batch_are_the_records_of_its_predictions(data, changes: di
         else:
             assert [repr(each) for each in record.items()] == [repr(each) for each in answer.record().items()]
             assert predictions.labels[number] == answer.label
+            assert list(record) == [name for name in FIELDS if name in record]
+            assert {name for name, each in FIELDS.items() if each.is_always} <= set(record)
 
 
 def transposed(records: list[dict]) -> dict:

@@ -17,6 +17,7 @@ import onnxruntime
 from numpy.typing import NDArray
 from sklearn.base import is_classifier, is_outlier_detector, is_regressor
 from sklearn.exceptions import InconsistentVersionWarning
+from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
 
 from scoring.model.file import sealed
@@ -118,6 +119,8 @@ def load_estimator(path: Path, note: Callable[[str], None]) -> Any:
             warnings.simplefilter("always", InconsistentVersionWarning)
             estimator = joblib.load(path)
     except ModuleNotFoundError as error:
+        if _is_ours(str(error.name)):
+            raise ExportError(f"{path} was written by another version: {_served_by(path)}") from error
         raise ExportError(
             f"{path} needs {error.name}, which is not installed: pip install it, and try again"
         ) from error
@@ -125,12 +128,22 @@ def load_estimator(path: Path, note: Callable[[str], None]) -> Any:
         raise ExportError(f"{path} cannot be opened by joblib: {error}") from error
     for each in caught:
         note(str(each.message))
+    if isinstance(estimator, Pipeline) and _is_ours(type(estimator[-1]).__module__):
+        raise ExportError(f"{path} is what `fit` keeps of a model in scikit-learn: {_served_by(path)}")
     if not (is_classifier(estimator) or is_regressor(estimator) or is_outlier_detector(estimator)):
         raise ExportError(
             f"{path} holds {type(estimator).__name__}, expected a classifier, a regressor, an outlier detector or a "
             "pipeline that ends with one"
         )
     return estimator
+
+
+def _is_ours(module: str) -> bool:
+    return module.partition(".")[0] == "training"
+
+
+def _served_by(path: Path) -> str:
+    return f"devices serve {path.with_suffix('.onnx').name}, which `fit` wrote beside it, in every version"
 
 
 def fields_of(estimator: Any) -> tuple[str, ...]:

@@ -34,6 +34,17 @@ def test_fit_keeps_the_pipeline_for_trainings_own_use(model):
     assert list(joblib.load(model.with_suffix(".joblib")).named_steps) == ["features", "prognosis"]
 
 
+def test_export_says_which_file_devices_serve_where_it_is_given_what_fit_keeps_of_any_version(model, tmp_path, capsys):
+    told = f"{model.with_suffix('.joblib')} is what `fit` keeps of a model in scikit-learn: devices serve tiny.onnx"
+    assert main(["export", str(model.with_suffix(".joblib"))]) == 2
+    assert told in capsys.readouterr().err
+    # Of a module that this version does not have.
+    earlier = tmp_path / "earlier.joblib"
+    earlier.write_bytes(b"ctraining.estimators.gone\nExperts\n.")
+    assert main(["export", str(earlier)]) == 2
+    assert "was written by another version: devices serve earlier.onnx, which `fit` wrote" in capsys.readouterr().err
+
+
 @pytest.fixture
 def in_a_folder_of_its_own(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)

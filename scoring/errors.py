@@ -42,6 +42,8 @@ class Reason(StrEnum):
     EMPTY = "empty"
     TOO_MANY_RECORDS = "too_many_records"
     DUPLICATE_FIELD = "duplicate_field"
+    NOT_A_TIME = "not_a_time"
+    UNKNOWN_CATEGORY = "unknown_category"
     MISSING_FIELD = "missing_field"
     WRONG_TYPE = "wrong_type"
     NOT_A_NUMBER = "not_a_number"

@@ -1,4 +1,4 @@
-"""Command line: `python -m training fit | evaluate | search | report | models | export | censor | fetch`."""
+"""Command line: `python -m training inspect | fit | evaluate | search | report | models | export | censor | fetch`."""
 
 from __future__ import annotations
 
@@ -15,6 +15,10 @@ from training.errors import TrainingError
 _ENGINES = "--data data/cmapss --subset FD003"
 # Each is imported only where it is asked for: a help needs no scikit-learn.
 _COMMANDS = {
+    "inspect": (
+        "look at files of readings, and write the task that they make",
+        "readings.csv --out task.toml",
+    ),
     "fit": ("train a model and export it as one ONNX file", f"{_ENGINES} --out fd003.onnx"),
     "evaluate": ("score the test engines and compare with the truth", f"fd003.onnx {_ENGINES}"),
     "report": ("draw how good a model is, as one HTML file", f"fd003.onnx {_ENGINES} --out out/report"),

@@ -26,7 +26,7 @@ from training.fitting.fit import fit
 
 def ways(whole: Dataset, share: float, scheme: Scheme) -> dict[str, Dataset]:
     """The same records, by what is made of those that end before failure."""
-    kept = kept_cycles(whole.trajectories.lengths, share, scheme, np.random.default_rng(0))
+    kept = kept_cycles(whole.trajectories.ends, share, scheme, np.random.default_rng(0))
     cut = censored(whole, kept)
     cut = dataclasses.replace(cut, rul=remaining_useful_life(cut.trajectories))
     return {

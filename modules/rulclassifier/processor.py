@@ -96,9 +96,7 @@ class Processor(threading.Thread):
         self._meters = meters
         self._outbox = outbox
         self._unnamed_is_device = rules.unnamed_is_device
-        self._histories = Histories(
-            journal, ",".join(signature.field_names), classifier.model.version, classifier.history
-        )
+        self._histories = Histories(journal, signature.form, classifier.model.version, classifier.history)
         self._rows = max(1, min(MAX_BATCH, journal.reserve // _ANSWERS_BYTES))
         # One for all parts, which follow each other: a new one each time would be mapped and unmapped by the system.
         self._room = classifier.room(self._rows + MORE_ROWS)

@@ -7,6 +7,7 @@ import random
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any
 
 import numpy as np
 
@@ -96,7 +97,7 @@ class Replay:
         return random.Random(f"{self._seed} {position}")  # noqa: S311 - repeatable, not secret
 
 
-def _spoil(record: dict[str, str | float | None], cycle: str, chance: random.Random) -> bytes:
+def _spoil(record: dict[str, Any], cycle: str, chance: random.Random) -> bytes:
     """A record as a broken sensor, a wrong converter or a bad line might deliver it."""
     field = chance.choice([name for name in record if name not in (ENGINE, cycle)] or [cycle])
     text = json.dumps(record)

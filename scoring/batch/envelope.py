@@ -64,7 +64,7 @@ class Envelope:
 
 def is_envelope(record: object, parser: ItemParser) -> bool:
     """Whether a record of a file is a message with its envelope, and no telemetry itself."""
-    return isinstance(record, Mapping) and _BODY in record and record.keys().isdisjoint(parser.field_names)
+    return isinstance(record, Mapping) and _BODY in record and record.keys().isdisjoint(parser.columns)
 
 
 def _plain(body: bytes) -> bytes:

@@ -6,6 +6,7 @@ import io
 import json
 import math
 from collections.abc import Iterator, Mapping
+from datetime import datetime
 from functools import partial
 from typing import Any, BinaryIO
 
@@ -72,7 +73,7 @@ def _batches(file: BinaryIO, parser: ItemParser) -> Iterator[Any]:
         engine = engine_column(found, parser)
         if engine is not None:
             refuse_engine(parser, f"the column {engine}")
-        wanted = [*parser.field_names, *([engine] if engine else [])]
+        wanted = [*parser.columns, *([engine] if engine else [])]
         for batch in table.iter_batches(batch_size=_ROWS, columns=wanted):
             # Damaged bytes may be no text, which would be noticed where it is too late to say so.
             batch.validate(full=True)
@@ -86,6 +87,8 @@ def _batches(file: BinaryIO, parser: ItemParser) -> Iterator[Any]:
 
 def _known(batch: Any, parser: ItemParser) -> list[Item | None]:  # noqa: ANN401 - pyarrow has no types
     """The items of a table's rows; None where a closer look is due."""
+    if parser.is_derived:
+        return [None] * len(batch)
     columns = [batch.column(name) for name in parser.field_names]
     engines = batch.column(ENGINE).to_pylist() if ENGINE in batch.schema.names else [None] * len(batch)
     engines = [str(each) if type(each) is int else each for each in engines]
@@ -103,7 +106,7 @@ def _known(batch: Any, parser: ItemParser) -> list[Item | None]:  # noqa: ANN401
 
 def _row(batch: Any, row: int) -> dict[str, Any]:  # noqa: ANN401 - pyarrow has no types
     found: dict[str, Any] = batch.slice(row, 1).to_pylist()[0]
-    return found
+    return {name: each.isoformat() if isinstance(each, datetime) else each for name, each in found.items()}
 
 
 def _record(row: Mapping[str, Any]) -> dict[str, Any]:

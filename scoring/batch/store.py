@@ -59,7 +59,11 @@ class Store:
         path = self.path
         with _told(f"{self._given} cannot be read"):
             several = "*" in path or self._files.isdir(path)
-            found = self._files.expand_path(path, recursive=True) if several else [path]
+            try:
+                found = self._files.expand_path(path, recursive=True) if several else [path]
+            except FileNotFoundError as error:
+                # All that fsspec says is "[]".
+                raise StoreError(f"{self._given} names no file") from error
             return [self._files.info(each) for each in sorted(found)]
 
     def exists(self, path: str) -> bool:

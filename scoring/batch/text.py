@@ -14,7 +14,7 @@ from scoring.telemetry.items import Item
 from scoring.telemetry.turbofan import FIELDS
 from scoring.wire.cells import Cells
 from scoring.wire.cmapss import CUT
-from scoring.wire.csv_table import CsvTable, value_of
+from scoring.wire.csv_table import BLANKS, CsvTable, value_of
 from scoring.wire.fast import FastParser
 from scoring.wire.items import ItemParser
 from scoring.wire.json_body import BYTE_ORDER_MARK, MAX_BODY_BYTES, decode, is_foreign, listed
@@ -152,7 +152,7 @@ def _lines(file: BinaryIO, most: int = MAX_BODY_BYTES, *, ends: bool = False) ->
                 line = file.readline(most)
             yield number, None
         # Also within a file: several that begin with a byte order mark may have been joined.
-        elif stripped := line.removeprefix(BYTE_ORDER_MARK).strip():
+        elif stripped := _stripped(line.removeprefix(BYTE_ORDER_MARK)):
             yield number, stripped
 
 
@@ -161,3 +161,8 @@ def _engine(unit: str) -> str | None:
     value = value_of(unit)
     whole = isinstance(value, float) and 1 <= value < _MAX_UNIT and value == int(value)
     return f"Client_{int(value):03}" if whole and isinstance(value, float) else None
+
+
+def _stripped(line: bytes) -> bytes:
+    """A line without the blanks around it; nothing of one that has nothing else, be it tabs."""
+    return line.strip(BLANKS) if line.strip() else b""

@@ -10,7 +10,7 @@ import json
 import math
 import zlib
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, TypeVar
 
 import numpy as np
@@ -18,11 +18,14 @@ import numpy.typing as npt
 
 from scoring.errors import SignatureError
 from scoring.model.curve import Curve
+from scoring.model.derived import Derived, Period, read_derived
 from scoring.names import CYCLE
 
 FORMAT = 2
 """Version of the signature's layout. What later work adds is optional in it and lies under the file's digest."""
-FORMATS = (1, FORMAT)
+DERIVED_FORMAT = 3
+"""Of a model with derived fields, whose messages a device that knows no such fields would refuse one by one."""
+FORMATS = (1, FORMAT, DERIVED_FORMAT)
 """The layouts that a device knows. Files of format 1 have no digest."""
 
 SIGNATURE_KEY = "turbofan.signature"
@@ -85,6 +88,7 @@ class Signature:
         figures: What the model reached, by data set and measure.
         curve: What the outputs `survival` and `middle` are of; None: there are none.
         machine: The column of a table, as training's was, that names the engine; "": it is named as in messages.
+        derived: By field, how its number is made of what a message holds.
         alert: When to raise an alert, such as {"class": "F25", "threshold": 0.4}; empty: never.
         format: The layout that the file has.
     """
@@ -105,6 +109,7 @@ class Signature:
     alert: Mapping[str, Any] = field(default_factory=dict)
     machine: str = ""
     curve: Curve | None = None
+    derived: Mapping[str, Derived] = field(default_factory=dict)
     format: int = FORMAT
 
     @property
@@ -113,15 +118,28 @@ class Signature:
         return tuple(each.name for each in self.fields)
 
     @property
+    def columns(self) -> tuple[str, ...]:
+        """What a message calls what the fields are made of, in order: the fields' names, but for derived ones."""
+        names = (self.derived[name].source if name in self.derived else name for name in self.field_names)
+        return tuple(dict.fromkeys(names))
+
+    @property
+    def form(self) -> str:
+        """What the values of a reading mean: the same text where they mean the same."""
+        rules = {name: each.raw() for name, each in self.derived.items()}
+        return ",".join(self.field_names) + (json.dumps(rules, sort_keys=True) if rules else "")
+
+    @property
     def is_of_rul(self) -> bool:
         """Whether what is predicted is how long an engine has left."""
         return bool(self.edges or self.interval)
 
     def to_json(self) -> str:
         """The signature as one line of JSON with sorted keys, so that equal signatures are equal bytes."""
-        raw = asdict(self)
+        raw = asdict(replace(self, derived={}))
+        raw["derived"] = {name: each.raw() for name, each in self.derived.items()}
         # As files of before these were known, so that the same training gives the same bytes.
-        for key in ("machine", "curve"):
+        for key in ("machine", "curve", "derived"):
             if not raw[key]:
                 del raw[key]
         return json.dumps(raw, sort_keys=True, separators=(",", ":"))
@@ -161,6 +179,9 @@ class Signature:
                 alert=_of(dict, raw, "alert"),
                 machine=_of(str, {"machine": "", **raw}, "machine"),
                 curve=_curve(_of(dict, raw, "curve")) if "curve" in raw else None,
+                derived={
+                    name: read_derived(_of(dict, _of(dict, raw, "derived"), name)) for name in raw.get("derived", {})
+                },
                 format=_of(int, raw, "format"),
             )
         except KeyError as error:
@@ -205,6 +226,12 @@ class Signature:
             raise SignatureError(f"signature has window {self.window} but no cycle field to order it by")
         if self.machine in names:
             raise SignatureError(f"signature names engines by {self.machine!r}, which is among its fields")
+        unknown = [name for name in self.derived if name not in names]
+        if unknown:
+            raise SignatureError(f"signature derives {unknown[0]!r}, which is not among its fields")
+        periods = [name for name, each in self.derived.items() if isinstance(each, Period) and name != self.cycle]
+        if periods:
+            raise SignatureError(f"signature counts {periods[0]!r} by time, which is not its cycle {self.cycle!r}")
 
 
 @dataclass(frozen=True)

@@ -47,7 +47,7 @@ class Classifier:
         self.model = model
         answers = packed_columns(signature)
         self.history = History(signature.window, len(signature.fields), engines, answers, signature.cycle)
-        self.parser = RecordParser(signature.field_names, signature.cycle)
+        self.parser = RecordParser(signature.field_names, signature.cycle, signature.derived)
         self.moments = moments(signature, asked)
 
     def score(self, items: Sequence[SingleItem]) -> list[Answer]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from scoring.model.derived import Derived, Period
 from scoring.model.model import Model
 from scoring.model.signature import Signature
 from scoring.names import CYCLE, ENGINE
@@ -136,7 +137,12 @@ def _only(value: bool) -> Schema:
 
 
 def _schemas(signature: Signature, limits: Limits, moments: Sequence[float], *, named: bool) -> Schema:
-    fields = {each.name: _field(signature, each.name, each.unit) for each in signature.fields}
+    rules = {each.source: each for each in signature.derived.values()}
+    units = {each.name: each.unit for each in signature.fields}
+    fields = {
+        name: _made_of(rules[name]) if name in rules else _field(signature, name, units[name])
+        for name in signature.columns
+    }
     names = list(fields)
     values = {
         "type": "array",
@@ -184,6 +190,14 @@ def _schemas(signature: Signature, limits: Limits, moments: Sequence[float], *, 
             {"reason": _TEXT, "detail": _TEXT, "field": _TEXT, "row": {"type": "integer"}}, ["reason", "detail"]
         ),
     }
+
+
+def _made_of(rule: Derived) -> Schema:
+    """What a field is made of that is not sent as it is."""
+    if isinstance(rule, Period):
+        told = f"a time; periods of {rule.every:g} s are the cycles"
+        return {"anyOf": [{**_TEXT, "format": "date-time"}, _NUMBER], "description": told}
+    return {"anyOf": [{**_TEXT, "enum": list(rule.categories)}, {"type": "null"}]}
 
 
 def _field(signature: Signature, name: str, unit: str) -> Schema:

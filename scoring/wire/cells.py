@@ -32,7 +32,10 @@ class Cells:
         fields = parser.field_names
         self._engine = None if engine is None else places[engine]
         self._are_records = (
-            ENGINE not in fields and (ROWS in fields or ROWS not in places) and places.keys() >= set(fields)
+            not parser.is_derived
+            and ENGINE not in fields
+            and (ROWS in fields or ROWS not in places)
+            and places.keys() >= set(fields)
         )
         wanted = [places.get(name, 0) for name in fields]
         # Of one place alone, itemgetter would give no sequence.

@@ -31,7 +31,7 @@ class Trajectories:
 
     Attributes:
         units: int64 [rows], the engine of each row, from 1 without gaps.
-        cycles: int64 [rows], the engine's cycle, from 1 without gaps for each unit.
+        cycles: int64 [rows], the engine's cycle, from 1 for each unit, rising; other machines' may have gaps.
         values: float64 [rows, 25], columns CycleTime, OperationalSetting1..3, Sensor1..21, in the data's own units.
     """
 
@@ -49,8 +49,13 @@ class Trajectories:
 
     @property
     def lengths(self) -> NDArray[np.int64]:
-        """How many cycles each engine has, int64 [engines]."""
+        """How many rows each engine has, int64 [engines]."""
         return np.bincount(self.units, minlength=1)[1:].astype(np.int64)
+
+    @property
+    def ends(self) -> NDArray[np.int64]:
+        """The last cycle of each engine, int64 [engines]."""
+        return self.cycles[np.cumsum(self.lengths) - 1]
 
 
 def find(directory: Path, name: str) -> Path:

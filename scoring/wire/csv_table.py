@@ -13,6 +13,10 @@ from scoring.wire.items import ItemParser
 from scoring.wire.json_body import BYTE_ORDER_MARK
 
 _QUOTE = b'"'
+BLANKS = b" \r\n"
+"""What may stand around a line and is none of its cells: a tab at its end is an empty one."""
+SEPARATORS = (";", "\t", "|")
+"""What may stand between cells in place of a comma."""
 
 
 class CsvTable:
@@ -32,14 +36,16 @@ class CsvTable:
         Raises:
             TableError: It does not name all fields, or one of them twice.
         """
+        header = header.removeprefix(BYTE_ORDER_MARK).strip(BLANKS)
+        self._separator = separator_of(header)
         try:
-            self._header = cells_of(header.removeprefix(BYTE_ORDER_MARK).strip())
+            self._header = cells_of(header, self._separator)
         except InvalidTelemetry:
             self._header = []
         require_columns(self._header, parser)
         self.engine = engine_column(self._header, parser)
         self._parser = parser
-        self._quick = Cells(self._header, self.engine, parser, _split)
+        self._quick = Cells(self._header, self.engine, parser, self._split)
 
     def known(self, lines: Sequence[bytes]) -> list[Item | None]:
         """The items of rows; None where a closer look is due."""
@@ -58,7 +64,7 @@ class CsvTable:
         Raises:
             InvalidTelemetry: It is not CSV, or has another number of cells than the header.
         """
-        cells = cells_of(line)
+        cells = cells_of(line, self._separator)
         if len(cells) != len(self._header):
             told = f"the row has {len(cells)} cells, expected {len(self._header)}"
             raise InvalidTelemetry(Reason.NOT_A_RECORD, told)
@@ -67,9 +73,12 @@ class CsvTable:
         record: dict[str, object] = {name: value_of(cell) for name, cell in named.items()}
         return {**record, ENGINE: engine} if engine else record
 
+    def _split(self, line: bytes) -> Sequence[str]:
+        return () if _QUOTE in line else line.decode("utf-8", "replace").split(self._separator)
+
     def parse_lines(self, lines: Sequence[bytes]) -> list[Item | InvalidTelemetry]:
         """The items of rows; one that cannot be scored comes back as its error."""
-        stripped = [line.strip() for line in lines]
+        stripped = [line.strip(BLANKS) for line in lines]
         return [item or self.item(line) for item, line in zip(self.known(stripped), stripped, strict=True)]
 
 
@@ -84,15 +93,20 @@ def require_columns(found: Sequence[str], parser: ItemParser) -> None:
     Raises:
         TableError: It has not.
     """
-    twice = [name for name in (*parser.field_names, ENGINE, parser.machine) if name and found.count(name) > 1]
+    twice = [name for name in (*parser.columns, ENGINE, parser.machine) if name and found.count(name) > 1]
     if twice:
         raise TableError(f"the column {twice[0]} stands there twice; leave one of them, or rename the other")
-    missing = [name for name in parser.field_names if name not in found]
+    missing = [name for name in parser.columns if name not in found]
     if missing:
-        raise TableError(f"there is no column {missing[0]}; the model needs {', '.join(parser.field_names)}")
+        raise TableError(f"there is no column {missing[0]}; the model needs {', '.join(parser.columns)}")
 
 
-def cells_of(line: bytes) -> list[str]:
+def separator_of(header: bytes) -> str:
+    """What stands between a table's cells: a comma, unless its header has none."""
+    return "," if b"," in header else next((each for each in SEPARATORS if each.encode() in header), ",")
+
+
+def cells_of(line: bytes, separator: str = ",") -> list[str]:
     """A row's cells.
 
     Raises:
@@ -100,9 +114,9 @@ def cells_of(line: bytes) -> list[str]:
     """
     text = line.decode("utf-8", "replace")
     if '"' not in text:
-        return text.split(",")
+        return text.split(separator)
     try:
-        return next(csv.reader([text]))
+        return next(csv.reader([text], delimiter=separator))
     except csv.Error as error:
         raise InvalidTelemetry(Reason.NOT_A_RECORD, f"the row is not CSV: {error}") from error
 
@@ -116,7 +130,3 @@ def value_of(cell: str) -> float | str | None:
         return cell if "_" in cell else float(cell)
     except ValueError:
         return cell
-
-
-def _split(line: bytes) -> Sequence[str]:
-    return () if _QUOTE in line else line.decode("utf-8", "replace").split(",")

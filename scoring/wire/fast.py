@@ -29,8 +29,8 @@ class FastParser:
         self.careful = careful
         """Parses what is not as it mostly is."""
         fields = careful.field_names
-        self._records = None if ENGINE in fields else Objects(record_form(fields))
-        self._several = None if ROWS in fields else Objects(RowsForm)
+        self._records = None if ENGINE in fields or careful.is_derived else Objects(record_form(fields))
+        self._several = None if ROWS in fields or careful.is_derived else Objects(RowsForm)
 
     def parse(self, body: bytes, most: int) -> tuple[list[Item | InvalidTelemetry], bool]:
         """Parse one object or a list of at most so many; one that fails its checks comes back as its error.

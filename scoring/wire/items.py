@@ -43,7 +43,11 @@ class ItemParser:
         self.sender = Sender(engine, is_module=True)
         """Who sent what comes without a sender."""
         self._cycle = self.field_names.index(signature.cycle) if signature.cycle else None
-        self._records = RecordParser(signature.field_names, signature.cycle)
+        self.columns = signature.columns
+        """What a message calls what the fields are made of."""
+        self.is_derived = bool(signature.derived)
+        """Whether that is something else than the fields: each message needs a closer look."""
+        self._records = RecordParser(signature.field_names, signature.cycle, signature.derived)
         self._several = RowsParser(signature)
         self._rows_is_a_field = ROWS in signature.field_names
 
@@ -122,7 +126,7 @@ class ItemParser:
             The items; None in place of one that `check` would refuse, and can say why.
         """
         values = rows if isinstance(rows, np.ndarray) else table(rows, len(self.field_names))
-        if values is None:
+        if values is None or self.is_derived:
             return [None] * len(rows)
         beyond: npt.NDArray[np.bool_] = np.abs(values) > LARGEST
         good = ~np.any(beyond, axis=1)

@@ -5,9 +5,10 @@ from __future__ import annotations
 import gzip
 import hashlib
 import zlib
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -18,7 +19,7 @@ from scoring.names import CYCLE
 from scoring.telemetry.record import Telemetry
 from scoring.telemetry.turbofan import FIELDS
 from scoring.wire.cmapss import read_trajectories
-from scoring.wire.csv_table import CsvTable
+from scoring.wire.csv_table import BLANKS, CsvTable
 from scoring.wire.items import ItemParser
 
 
@@ -30,10 +31,11 @@ class Recording:
         machines: The machines' names, in the order in which they first appear.
         senders: int64 [messages], which of them sent each.
         cycles: int64 [messages], the cycle of each; its number in the file where nothing counts cycles.
-        fields: The fields of each message, in order.
-        cycle: The field that counts cycles; "" where none does.
+        fields: What each message holds as numbers, in order.
+        cycle: What a message calls what tells its cycle; "" where nothing does.
         values: float64 [messages, fields], NaN where a value is absent.
         digest: Of what the file holds, in hexadecimal.
+        others: By name, what each message holds that numbers are made of: its time, its categories.
     """
 
     machines: tuple[str, ...]
@@ -43,17 +45,19 @@ class Recording:
     cycle: str
     values: npt.NDArray[np.float64]
     digest: str
+    others: Mapping[str, Sequence[Any]] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.cycles)
 
-    def message(self, row: int) -> dict[str, float | None]:
+    def message(self, row: int) -> dict[str, Any]:
         """The fields of a message, None where a value is absent."""
         # A NaN is the one number that is not equal to itself.
         values = [value if value == value else None for value in self.values[row].tolist()]  # noqa: PLR0124
-        return dict(zip(self.fields, values, strict=True))
+        others = {name: each[row] for name, each in self.others.items()}
+        return {**others, **dict(zip(self.fields, values, strict=True))}
 
-    def messages_of(self, machine: int) -> Iterator[dict[str, float | None]]:
+    def messages_of(self, machine: int) -> Iterator[dict[str, Any]]:
         """What one machine sent, in the order of the file."""
         return (self.message(row) for row in np.flatnonzero(self.senders == machine).tolist())
 
@@ -97,7 +101,7 @@ def read_table(path: Path, signature: Signature, machine: str) -> Recording:
         TableError: The file cannot be read, lacks a column, or has a row that the model could not score.
     """
     content = _content(path)
-    lines = [(number, line.strip()) for number, line in enumerate(content.splitlines(), start=1) if line.strip()]
+    lines = [(number, line.strip(BLANKS)) for number, line in enumerate(content.splitlines(), start=1) if line.strip()]
     if len(lines) < 2:
         raise TableError(f"{path}: expected a header and rows of telemetry, found {len(lines)} lines")
     parser = ItemParser(signature, machine)
@@ -109,6 +113,9 @@ def read_table(path: Path, signature: Signature, machine: str) -> Recording:
     senders: list[int] = []
     cycles: list[int] = []
     values: list[list[object]] = []
+    derived = {each.source for each in signature.derived.values()}
+    fields = tuple(name for name in signature.columns if name not in derived)
+    others: dict[str, list[object]] = {name: [] for name in signature.columns if name in derived}
     for number, line in lines[1:]:
         try:
             record = table.record(line)
@@ -117,15 +124,18 @@ def read_table(path: Path, signature: Signature, machine: str) -> Recording:
             raise TableError(f"{path}, line {number}: {error.detail}; mend or remove it") from error
         senders.append(machines.setdefault(item.engine or machine, len(machines)))
         cycles.append(item.cycle if isinstance(item, Telemetry) else len(cycles) + 1)
-        values.append([record[name] for name in parser.field_names])
+        values.append([record[name] for name in fields])
+        for name, found in others.items():
+            found.append(record[name])
     return Recording(
         machines=tuple(machines),
         senders=np.array(senders, dtype=np.int64),
         cycles=np.array(cycles, dtype=np.int64),
-        fields=parser.field_names,
-        cycle=signature.cycle,
+        fields=fields,
+        cycle=signature.derived[signature.cycle].source if signature.cycle in signature.derived else signature.cycle,
         values=np.array(values, dtype=np.float64),
         digest=hashlib.sha256(content).hexdigest(),
+        others=others,
     )
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, cast
 
 import numpy as np
 
 from scoring.errors import InvalidTelemetry, Reason
+from scoring.model.derived import Category, Derived, Period
 from scoring.names import CYCLE, ENGINE
 from scoring.telemetry.engine_id import MAX_ENGINE_NUMBER, is_engine_id
 from scoring.telemetry.record import LARGEST, MAX_CYCLE, Sender, Telemetry, is_cycle
@@ -20,12 +22,15 @@ from scoring.wire.json_body import (
     listed,
 )
 
+_NOTHING: Mapping[str, Derived] = MappingProxyType({})
+
 
 class RecordParser:
     """Turns a message's body into checked records, for one model's fields."""
 
-    def __init__(self, fields: Sequence[str], cycle: str = CYCLE) -> None:
+    def __init__(self, fields: Sequence[str], cycle: str = CYCLE, derived: Mapping[str, Derived] = _NOTHING) -> None:
         self._fields = tuple(fields)
+        self._derived = derived
         self._cycle = self._fields.index(cycle) if cycle else None
 
     def parse(self, body: bytes, sender: Sender) -> list[Telemetry | InvalidTelemetry]:
@@ -79,6 +84,8 @@ class RecordParser:
         if not isinstance(record, dict):
             raise InvalidTelemetry(Reason.NOT_A_RECORD, f"a record is {kind(record)}, expected an object")
         values = []
+        if self._derived:
+            record = {**record, **{name: _derived(record, each) for name, each in self._derived.items()}}
         for name in self._fields:
             value = record.get(name)
             # Exact types on purpose: a bool is an int to isinstance. The comparison is false for NaN too.
@@ -103,6 +110,25 @@ class RecordParser:
                 name,
             )
         return int(value)
+
+
+def _derived(record: dict[str, Any], derived: Derived) -> float | None:
+    """A field's number, made of what a record holds.
+
+    Raises:
+        InvalidTelemetry: The record lacks that, or it is nothing that a number is made of.
+    """
+    name = derived.source
+    if name not in record and not (isinstance(derived, Category) and derived.is_optional):
+        raise InvalidTelemetry(Reason.MISSING_FIELD, f"the field {name} is missing", name)
+    value = record.get(name)
+    try:
+        number = derived.of(value)
+    except ValueError as error:
+        told = f" {value[:40]!r}" if isinstance(value, str) else f", {kind(value)}"
+        reason = Reason.NOT_A_TIME if isinstance(derived, Period) else Reason.UNKNOWN_CATEGORY
+        raise InvalidTelemetry(reason, f"the field {name} is{told}; {error}", name) from error
+    return None if number != number else number  # noqa: PLR0124 - NaN is what differs from itself
 
 
 def _absent_or_raise(record: dict[str, Any], name: str) -> float:

@@ -39,7 +39,9 @@ class RowsParser:
         self._fields = signature.field_names
         self._cycle = self._fields.index(signature.cycle) if signature.cycle else None
         self._length = signature.window
-        self._parser = RecordParser(self._fields, signature.cycle)
+        self._columns = signature.columns
+        self._is_derived = bool(signature.derived)
+        self._parser = RecordParser(self._fields, signature.cycle, signature.derived)
 
     def check(self, item: dict[str, Any]) -> Window | Trajectory:
         """Check one object that has rows.
@@ -104,7 +106,7 @@ class RowsParser:
 
     def _numbers(self, rows: Sequence[Sequence[float | None]]) -> npt.NDArray[np.float64] | None:
         """The values of lists of numbers and nulls, NaN for a null; None where a closer look is due."""
-        values = table(rows, len(self._fields))
+        values = None if self._is_derived else table(rows, len(self._fields))
         if values is None:
             return None
         absent = values.size - np.count_nonzero(np.abs(values) <= LARGEST)
@@ -129,11 +131,11 @@ class RowsParser:
     def _named(self, row: object) -> object:
         if not isinstance(row, list):
             return row
-        if len(row) != len(self._fields):
+        if len(row) != len(self._columns):
             raise InvalidTelemetry(
-                Reason.MISSING_FIELD, f"it has {len(row)} values, expected {len(self._fields)}, one for each field"
+                Reason.MISSING_FIELD, f"it has {len(row)} values, expected {len(self._columns)}, one for each field"
             )
-        return dict(zip(self._fields, row, strict=True))
+        return dict(zip(self._columns, row, strict=True))
 
     def _placed(self, engine: str, values: FloatArray) -> Window:
         if self._cycle is None:

@@ -44,7 +44,7 @@ def run(options: argparse.Namespace) -> None:
     data = engines.training(options)
     if not data.failed.all():
         raise DataError(f"not all {data.task.words.machines} of {data.name} have failed; cut a set that ran to failure")
-    lives = data.trajectories.lengths
+    lives = data.trajectories.ends
     kept = kept_cycles(lives, options.share, options.scheme, np.random.default_rng(options.seed))
     cut = censored(data, kept)
     options.out.mkdir(parents=True, exist_ok=True)
@@ -72,15 +72,17 @@ def _write_table(whole: Path, path: Path, cut: Dataset, kept: IntArray) -> None:
     """Write the rows of a table that are on record, as they stand there, and how each machine ended on its last one."""
     header, *rows = csv.reader(whole.read_text(encoding="utf-8-sig").splitlines())
     shown = [column for column, name in enumerate(header) if name != ENDED]
-    machine = header.index(cut.task.machine)
+    machine, counted = header.index(cut.task.machine), header.index(cut.task.cycle)
     of_machine = dict(zip(cut.names, zip(kept.tolist(), cut.endings, strict=True), strict=True))
-    seen: Counter[str] = Counter()
+    first: dict[str, float] = {}
+    on_record: dict[str, list[list[str]]] = {}
+    for row in rows:
+        cycle = float(row[counted])
+        if cycle - first.setdefault(row[machine], cycle) < of_machine[row[machine]][0]:
+            on_record.setdefault(row[machine], []).append([row[column] for column in shown])
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow([*(header[column] for column in shown), ENDED])
-        for row in rows:
-            seen[row[machine]] += 1
-            cycles, ending = of_machine[row[machine]]
-            if seen[row[machine]] <= cycles:
-                last = ending if seen[row[machine]] == cycles else ""
-                writer.writerow([*(row[column] for column in shown), last])
+        for name, kept_rows in on_record.items():
+            writer.writerows([*row, ""] for row in kept_rows[:-1])
+            writer.writerow([*kept_rows[-1], of_machine[name][1]])

@@ -6,8 +6,14 @@ import argparse
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import datetime
+from functools import cache
 from pathlib import Path
+from typing import cast
 
+from scoring.cli.console import note, number
+from scoring.extras import import_for
+from scoring.model.derived import seconds_of
 from training.data.csv_table import load_table
 from training.data.dataset import Dataset, default_directory, load_test, load_training
 from training.data.endings import ENDED, WAYS, Ending, endings_of, read_endings
@@ -33,6 +39,31 @@ def add_data(parser: argparse.ArgumentParser) -> None:
         type=Path,
         help="TOML description of another machine, whose telemetry is train_<subset>.csv and test_<subset>.csv",
     )
+    add_readings(parser)
+    parser.add_argument(
+        "--hold-out",
+        type=number(float, 0, 0.9),
+        default=0.2,
+        metavar="SHARE",
+        help="of the machines of --readings, the share that is tested on and not trained on; default: 0.2",
+    )
+    parser.add_argument(
+        "--until",
+        type=_time,
+        metavar="TIME",
+        help="train on what was known then alone, and test on machines of --readings that began later",
+    )
+
+
+def add_readings(parser: argparse.ArgumentParser) -> None:
+    """Add the option that names readings as devices sent them."""
+    parser.add_argument(
+        "--readings",
+        nargs="+",
+        metavar="FILE",
+        help="readings as devices sent them, in place of --data and --subset: CSV, NDJSON, Parquet, or what IoT Hub "
+        "stored; files, folders, patterns or blobs",
+    )
 
 
 def add_endings(parser: argparse.ArgumentParser) -> None:
@@ -53,9 +84,11 @@ def add_endings(parser: argparse.ArgumentParser) -> None:
 def training(options: argparse.Namespace) -> Dataset:
     """The engines that are trained on."""
     task = task_of(options)
+    if options.readings:
+        return _sides(options)[0]
     if options.task is None:
         return replace(load_training(options.data, options.subset), task=task)
-    return load_table(options.data / f"train_{options.subset}.csv", task)
+    return _table(options.data / f"train_{options.subset}.csv", task)
 
 
 def with_endings(options: argparse.Namespace, data: Dataset) -> Dataset:
@@ -64,23 +97,33 @@ def with_endings(options: argparse.Namespace, data: Dataset) -> Dataset:
     Raises:
         DataError: Nothing says it, two things do, or none of them failed.
     """
-    task, machines = data.task, data.task.words.machines
-    if options.ended is not None:
-        if options.run_to_failure or data.endings:
-            raise DataError(f"{options.ended} says how {machines} ended, and so does another; give one of {WAYS}")
-        names = data.names or tuple(map(str, range(1, data.trajectories.engines + 1)))
-        found = endings_of(read_endings(options.ended, task.machine or UNIT), names, options.ended)
-        data = replace(data, endings=found)
-    elif options.run_to_failure and data.endings:
-        raise DataError(f"the table says how its {machines} ended, and so does --run-to-failure; give one of {WAYS}")
-    elif options.task is not None and not options.run_to_failure and not data.endings:
-        raise DataError(
-            f"nothing says how the {machines} of train_{options.subset}.csv ended, and a last row is a failure only "
-            f"where it was one; give {WAYS} ({', '.join(Ending)})"
-        )
+    if not options.readings:
+        data = _ended(options, data)
     if not data.failed.any():
         raise DataError(
-            f"none of the {len(data.endings)} {machines} has failed: there is nothing to learn failing from"
+            f"none of the {len(data.endings)} {data.task.words.machines} has failed: there is nothing to learn failing "
+            "from"
+        )
+    return data
+
+
+def _ended(options: argparse.Namespace, data: Dataset) -> Dataset:
+    """Engines, once it is said how each of them ended."""
+    task, machines = data.task, data.task.words.machines
+    ended, run_to_failure = vars(options).get("ended"), vars(options).get("run_to_failure", False)
+    if ended is not None:
+        if run_to_failure or data.endings:
+            raise DataError(f"{ended} says how {machines} ended, and so does another; give one of {WAYS}")
+        names = data.names or tuple(map(str, range(1, data.trajectories.engines + 1)))
+        found = endings_of(read_endings(ended, task.machine or UNIT), names, ended)
+        data = replace(data, endings=found)
+    elif run_to_failure and data.endings:
+        raise DataError(f"the table says how its {machines} ended, and so does --run-to-failure; give one of {WAYS}")
+    elif (options.task or options.readings) and not run_to_failure and not data.endings:
+        where = ", ".join(options.readings) if options.readings else f"train_{options.subset}.csv"
+        raise DataError(
+            f"nothing says how the {machines} of {where} ended, and a last row is a failure only "
+            f"where it was one; give {WAYS} ({', '.join(Ending)})"
         )
     return data
 
@@ -102,11 +145,52 @@ def unfailed(data: Dataset) -> Iterator[str]:
 
 
 def test(options: argparse.Namespace) -> Dataset:
-    """The engines that are tested on."""
+    """The engines that are tested on.
+
+    Raises:
+        DataError: There are none.
+    """
     task = task_of(options)
+    if options.readings:
+        data = _sides(options)[1]
+        if not len(data.rul):
+            raise DataError("none of the machines that were held out has failed; hold out more by --hold-out")
+        return data
     if options.task is None:
         return replace(load_test(options.data, options.subset), task=task)
-    return load_table(options.data / f"test_{options.subset}.csv", task)
+    return _table(options.data / f"test_{options.subset}.csv", task)
+
+
+def _table(path: Path, task: Task) -> Dataset:
+    if task.derived:
+        raise DataError(f"{task.name} has fields that are made of what a message holds; give {path} by --readings")
+    return load_table(path, task)
+
+
+def _sides(options: argparse.Namespace) -> tuple[Dataset, Dataset]:
+    """The machines of readings that are trained on, and those that are tested on."""
+    data = _read(tuple(options.readings), options.task)
+    readings = import_for("`--readings`", "training.data.readings", "batch")
+    sides: tuple[Dataset, Dataset] = readings.split(_ended(options, data), options.hold_out, options.until)
+    task = task_of(options)
+    return replace(sides[0], task=task), replace(sides[1], task=task)
+
+
+@cache
+def _read(urls: tuple[str, ...], task: Path | None) -> Dataset:
+    """Readings, and what is to be told of them; read once, and told once, however often they are asked for."""
+    readings = import_for("`--readings`", "training.data.readings", "batch")
+    data, passed = readings.load_readings(urls, CMAPSS if task is None else read_task(task))
+    for each in passed.told():
+        note(f"warning: {each}")
+    return cast("Dataset", data)
+
+
+def _time(text: str) -> float:
+    try:
+        return seconds_of(datetime.fromisoformat(text))
+    except (ValueError, OverflowError) as error:
+        raise argparse.ArgumentTypeError(f"{text!r}, expected a time, such as 2026-06-01") from error
 
 
 def read_model(path: Path) -> bytes:

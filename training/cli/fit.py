@@ -36,7 +36,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add_data(parser)
     add_endings(parser)
     parser.add_argument("--out", type=Path, required=True, help="the ONNX file to write")
-    parser.add_argument("--name", help="the model's name; default: the subset's, in small letters")
+    parser.add_argument("--name", help="the model's name; default: the subset's, in small letters, or the task's")
     parser.add_argument(
         "--edges", type=float, nargs="+", metavar="CYCLES", help="upper edges of the RUL classes but the last"
     )
@@ -73,7 +73,8 @@ def run(options: argparse.Namespace) -> None:
             f"warning: so few {words.machines} that failed can keep the share that the alert misses at "
             f"{fitted.alert.alpha:.2g}, not at {ALPHA}"
         )
-    graph = build(options.name or options.subset.lower(), fitted, data)
+    own = data.task.name if options.readings else options.subset.lower()
+    graph = build(options.name or own, fitted, data)
     figures = {"cross-validation": cross_validation(data, fitted)}
     shown = {"cross-validation": fitted.figures}
     checked = data.windows()

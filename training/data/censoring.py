@@ -64,6 +64,6 @@ def censored(data: Dataset, kept: IntArray) -> Dataset:
         cycles=cycles[rows],
         values=data.trajectories.values[rows],
     )
-    failed = kept == data.trajectories.lengths
+    failed = kept == data.trajectories.ends
     endings = tuple(Ending.FAILED if each else Ending.RUNNING for each in failed.tolist())
     return replace(data, trajectories=trajectories, rul=data.rul[rows], endings=endings)

@@ -25,8 +25,8 @@ AFTER_LAST = "RUL"
 def load_table(path: Path, task: Task) -> Dataset:
     """Read machines' telemetry: the columns that the task names, in any order; an empty cell is a missing value.
 
-    A machine's rows stand together, in order of its cycles. A column RUL says what was left after each row; a column
-    Ended says on each machine's last row how it ended.
+    A machine's rows stand together, in order of its cycles, which may have gaps. A column RUL says what was left after
+    each row; a column Ended says on each machine's last row how it ended.
 
     Raises:
         DataError: The file cannot be read, lacks a column, or a row is not as it should be.
@@ -106,10 +106,11 @@ def _trajectories(path: Path, task: Task, names: list[str], values: NDArray[np.f
     if len({names[start] for start in starts}) != len(starts):
         raise DataError(f"{path}: the rows of a machine do not stand together; sort them by {task.machine}")
     counted = values[:, task.cycle_column]
-    odd = np.flatnonzero(~new[1:] & (np.diff(counted) != 1))
+    odd = np.flatnonzero(~new[1:] & ~((np.diff(counted) >= 1) & (np.diff(counted) % 1 == 0)))
     if len(odd) or np.isnan(counted).any():
         line = int(odd[0]) + 3 if len(odd) else int(np.flatnonzero(np.isnan(counted))[0]) + 2
-        raise DataError(f"{path}, line {line}: expected {task.cycle} to rise by 1 from row to row of a machine")
+        raise DataError(
+            f"{path}, line {line}: expected {task.cycle} to rise by whole numbers from row to row of a machine"
+        )
     units = np.cumsum(new).astype(np.int64)
-    cycles = np.arange(len(units)) - starts[units - 1] + 1
-    return Trajectories(units, cycles.astype(np.int64), values)
+    return Trajectories(units, (counted - counted[starts[units - 1]] + 1).astype(np.int64), values)

@@ -56,5 +56,5 @@ def remaining_useful_life(trajectories: Trajectories, after_last: NDArray[np.int
             f"RUL of {len(after_last)} engines for trajectories of {trajectories.engines}: "
             "give the RUL file that belongs to the test file"
         )
-    end = trajectories.lengths + after_last
+    end = trajectories.ends + after_last
     return end[trajectories.units - 1] - trajectories.cycles

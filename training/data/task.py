@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import tomllib
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime, time
 from pathlib import Path
 from typing import Any
 
+from scoring.model.derived import Derived, read_derived, seconds_of
 from scoring.model.signature import Field
 from scoring.names import CYCLE
 from scoring.telemetry import turbofan
@@ -42,6 +45,7 @@ class Task:
         classes: The RUL classes.
         cap: Where RUL is cut in training, in cycles.
         machine: The column of a table that tells machines apart; "" where telemetry comes in no table.
+        derived: By field, how its number is made of what a message holds.
     """
 
     name: str
@@ -52,6 +56,7 @@ class Task:
     classes: Classes
     cap: float
     machine: str
+    derived: Mapping[str, Derived] = field(default_factory=dict)
 
     @property
     def words(self) -> Words:
@@ -70,6 +75,11 @@ class Task:
     def cycle_column(self) -> int:
         """Where the cycle stands among the fields."""
         return self.field_names.index(self.cycle)
+
+    @property
+    def counts_age(self) -> bool:
+        """Whether the cycle tells how old a machine is, and not a date."""
+        return self.cycle not in self.derived
 
     @property
     def setting_columns(self) -> tuple[int, ...]:
@@ -103,7 +113,7 @@ def read_task(path: Path) -> Task:
         raise TaskError(f"task {path} cannot be read: {error.strerror}; give another file by --task") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise TaskError(f"task {path} is not TOML: {error}") from error
-    unknown = set(raw) - {"name", "machine", "cycle", "settings", "window", "cap", "classes", "fields"}
+    unknown = set(raw) - {"name", "machine", "cycle", "settings", "window", "cap", "classes", "fields", "derived"}
     if unknown:
         raise TaskError(
             f"task {path} has the unknown key {sorted(unknown)[0]!r}; examples/pumps.toml shows all there are"
@@ -121,13 +131,30 @@ def read_task(path: Path) -> Task:
         ),
         cap=float(_of(path, raw, "cap", int | float)),
         machine=_of(path, raw, "machine", str),
+        derived={name: _derived(path, name, rule) for name, rule in raw.get("derived", {}).items()},
     )
-    for name in (task.cycle, *task.settings):
+    for name in (task.cycle, *task.settings, *task.derived):
         if name not in task.field_names:
-            raise TaskError(f"task {path} counts or sets by {name!r}, which is not among its fields; add it there")
+            raise TaskError(
+                f"task {path} counts, sets or derives by {name!r}, which is not among its fields; add it there"
+            )
     if task.window < 2 or task.cap <= 0:
         raise TaskError(f"task {path} has window {task.window} and cap {task.cap:g}; at least 2 and above 0 are right")
     return task
+
+
+def _derived(path: Path, name: str, rule: Any) -> Derived:  # noqa: ANN401 - what TOML holds
+    """How a field is made; an origin may be written as a date or a time."""
+    try:
+        origin = rule.get("origin")
+        if isinstance(origin, date) and not isinstance(origin, datetime):
+            origin = datetime.combine(origin, time())
+        if isinstance(origin, datetime):
+            rule = {**rule, "origin": seconds_of(origin)}
+        return read_derived(rule)
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        told = f"lacks {error}" if isinstance(error, KeyError) else str(error)
+        raise TaskError(f"task {path} derives {name} by a rule that cannot be: {told}") from error
 
 
 def _of(path: Path, raw: dict[str, Any], key: str, kind: Any) -> Any:  # noqa: ANN401 - what TOML holds

@@ -19,12 +19,18 @@ def windows(trajectories: Trajectories, length: int, rows: NDArray[np.int64] | N
         rows: After which rows, int64 [rows]; None: after each.
 
     Returns:
-        float32 [rows, length, fields], oldest cycle first; the slots before an engine's first cycle are NaN.
+        float32 [rows, length, fields], oldest cycle first; the slots before an engine's first cycle, and of a gap,
+        are NaN.
     """
     rows = np.arange(len(trajectories)) if rows is None else rows
     values, cycles = trajectories.values.astype(np.float32), trajectories.cycles[rows]
     out = np.full((len(rows), length, values.shape[1]), np.nan, dtype=np.float32)
-    for age in range(min(length, int(cycles.max(initial=0)))):
-        old_enough = np.flatnonzero(cycles > age)
-        out[old_enough, length - 1 - age] = values[rows[old_enough] - age]
+    # How many rows of the same engine stand before each.
+    before = rows - (np.cumsum(trajectories.lengths) - trajectories.lengths)[trajectories.units[rows] - 1]
+    for back in range(min(length, int(before.max(initial=-1)) + 1)):
+        found = np.flatnonzero(before >= back)
+        ages = cycles[found] - trajectories.cycles[rows[found] - back]
+        near = ages < length
+        found = found[near]
+        out[found, length - 1 - ages[near]] = values[rows[found] - back]
     return out

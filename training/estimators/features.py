@@ -48,21 +48,26 @@ class WindowFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         cycle: Column of the cycle.
         settings: Columns of the operational settings.
         regimes: Number of operating regimes; None: as many as explain the sensors.
+        counts_age: The cycle tells how old an engine is. Where it tells a date, the cycles from a window's oldest
+            message to its newest take its place.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - scikit-learn's way to set an estimator
         self,
         means: tuple[int, ...] = (1, 5, 10, 20, 30, 50),
         slopes: tuple[int, ...] = (15, 30, 50),
         cycle: int = 0,
         settings: tuple[int, ...] = (1, 2, 3),
         regimes: int | None = None,
+        *,
+        counts_age: bool = True,
     ) -> None:
         self.means = means
         self.slopes = slopes
         self.cycle = cycle
         self.settings = settings
         self.regimes = regimes
+        self.counts_age = counts_age
 
     def fit(self, x: FloatArray, y: object = None) -> Self:  # noqa: ARG002 - scikit-learn's signature
         """Learn the regimes and each one's mean and standard deviation of every sensor.
@@ -103,6 +108,11 @@ class WindowFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         return self
 
     @property
+    def spans(self) -> FloatArray:
+        """How many cycles it is from each slot of a window to its newest, both counted, float32 [W]."""
+        return np.arange(self.window_, 0, -1, dtype=np.float32)
+
+    @property
     def n_features_out_(self) -> int:
         """How many features a window has."""
         return len(self.sensors_) * int(self.bank_.shape[1]) + 2
@@ -125,13 +135,16 @@ class WindowFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         return out
 
     def counts(self, x: FloatArray) -> FloatArray:
-        """The last two features alone: cycle and messages seen, float32 [rows, 2].
+        """The last two features alone: cycle, or the window's span, and messages seen, float32 [rows, 2].
 
         Args:
             x: float32 [rows, W, fields], raw windows.
         """
         counted = x[:, :, self.cycle]
-        messages = np.where(np.isnan(counted), np.float32(0), np.float32(1)).sum(axis=1)
+        present = np.where(np.isnan(counted), np.float32(0), np.float32(1))
+        messages = present.sum(axis=1)
+        if not self.counts_age:
+            return np.stack([(present * self.spans).max(axis=1), messages], axis=1)
         newest = np.where(np.isnan(counted[:, -1]), np.float32(1), counted[:, -1])
         cycle = np.rint(np.clip(newest, np.float32(1), self.oldest_))
         return np.stack([cycle, messages], axis=1)

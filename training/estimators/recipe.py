@@ -87,7 +87,9 @@ class Recipe:
         return recipe._after_features(task, recipe._prognosis(task))
 
     def _after_features(self, task: Task, prognosis: Experts | Prognosis) -> Pipeline:
-        features = WindowFeatures(self._whole.means, self._whole.slopes, task.cycle_column, task.setting_columns)
+        features = WindowFeatures(
+            self._whole.means, self._whole.slopes, task.cycle_column, task.setting_columns, counts_age=task.counts_age
+        )
         return Pipeline([("features", features), ("prognosis", prognosis)])
 
     def _prognosis(self, task: Task) -> Prognosis:

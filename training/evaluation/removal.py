@@ -85,13 +85,14 @@ def rules(said: Outputs, curve: Curve, data: Dataset) -> list[Rule]:
         curve: What the output `survival` is of.
         data: Engines that ran to failure.
     """
-    lengths, starts = data.trajectories.lengths, np.append(0, data.last[:-1] + 1)
+    lives, cycles = data.trajectories.ends, data.trajectories.cycles
+    bounds = list(zip(np.append(0, data.last[:-1] + 1).tolist(), (data.last + 1).tolist(), strict=True))
 
     def judged(kind: str, at: float, removed: NDArray[np.int64]) -> Rule:
         """A rule by the cycle after which it removes each engine; beyond its life: it fails."""
-        failed = removed >= lengths
-        flown = np.minimum(removed, lengths)
-        wasted = (lengths - flown)[~failed].mean() if (~failed).any() else 0.0
+        failed = removed >= lives
+        flown = np.minimum(removed, lives)
+        wasted = (lives - flown)[~failed].mean() if (~failed).any() else 0.0
         return Rule(kind, at, float(failed.mean()), float(flown.mean()), float(wasted))
 
     found = []
@@ -101,10 +102,11 @@ def rules(said: Outputs, curve: Curve, data: Dataset) -> list[Rule]:
     ):
         for level in levels:
             on = value >= level
-            first = [np.argmax(np.append(on[s : s + n], True)) + 1 for s, n in zip(starts, lengths, strict=True)]
+            # Beyond its life where it never comes.
+            first = [np.append(cycles[s:e], lives.max() + 1)[np.argmax(np.append(on[s:e], True))] for s, e in bounds]
             found.append(judged(kind, float(level), np.array(first)))
-    found += [judged("age", float(age), np.full(len(lengths), age)) for age in range(50, lengths.max(), 5)]
-    return [*found, judged("failure", 0.0, lengths)]
+    found += [judged("age", float(age), np.full(len(lives), age)) for age in range(50, lives.max(), 5)]
+    return [*found, judged("failure", 0.0, lives)]
 
 
 def cheapest(found: Sequence[Rule], costs: Costs) -> list[Rule]:

@@ -13,7 +13,9 @@ from sklearn.pipeline import Pipeline
 
 from scoring.model.file import sealed
 from scoring.model.signature import (
+    DERIVED_FORMAT,
     DRIFT_KEY,
+    FORMAT,
     GOLDEN_KEY,
     MAX_GOLDEN_BYTES,
     MIDDLE,
@@ -83,6 +85,8 @@ def build(name: str, fitted: Fitted, data: Dataset) -> onnx.ModelProto:
         alert=_alert(prognosis.classes.names[0], fitted.alert),
         curve=prognosis.grades_.curve,
         machine=task.machine,
+        derived=task.derived,
+        format=DERIVED_FORMAT if task.derived else FORMAT,
     )
     properties = {
         SIGNATURE_KEY: signature.to_json(),

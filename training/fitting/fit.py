@@ -153,7 +153,7 @@ def _with_torn_copies(data: Dataset, unfailed: Dataset, path: Path) -> tuple[Flo
     cut = Cut(
         rows=len(source) + np.arange(len(rows)),
         engines=units - 1,
-        after=trajectories.lengths[units - 1] - trajectories.cycles[rows],
+        after=trajectories.ends[units - 1] - trajectories.cycles[rows],
         last=len(source) + unfailed.last,
     )
     return x, source, cut

@@ -213,7 +213,7 @@ def _random_forest(task: Task) -> Pipeline:
         classes=task.classes,
         cap=task.cap,
     )
-    features = WindowFeatures((1,), (), task.cycle_column, task.setting_columns)
+    features = WindowFeatures((1,), (), task.cycle_column, task.setting_columns, counts_age=task.counts_age)
     return Pipeline([("features", features), ("prognosis", prognosis)])
 
 
@@ -224,5 +224,7 @@ def _linear(task: Task) -> Pipeline:
         classes=task.classes,
         cap=task.cap,
     )
-    features = WindowFeatures(_NINE.means, _NINE.slopes, task.cycle_column, task.setting_columns)
+    features = WindowFeatures(
+        _NINE.means, _NINE.slopes, task.cycle_column, task.setting_columns, counts_age=task.counts_age
+    )
     return Pipeline([("features", features), ("prognosis", prognosis)])

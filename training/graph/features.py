@@ -46,11 +46,10 @@ class FeaturesGraph:
         """
         features = self._features
         counted = self._by_window(nodes, nodes.columns(windows, whole_numbers([features.cycle])))
-        cycle = nodes("Gather", counted, whole_numbers([features.window_ - 1]), axis=1)
-        cycle = nodes("Where", nodes("IsNaN", cycle), nodes.constant("cycle where it is absent", floats([1])), cycle)
-        oldest = nodes.constant("oldest", floats(features.oldest_))
-        cycle = nodes("Round", nodes("Clip", cycle, nodes.constant("youngest", floats(1)), oldest))
-        messages = nodes("ReduceSum", _number(nodes, nodes("Not", nodes("IsNaN", counted))), _OVER_CYCLES)
+        age = self._age(nodes, counted) if features.counts_age else ""
+        present = _number(nodes, nodes("Not", nodes("IsNaN", counted)))
+        messages = nodes("ReduceSum", present, _OVER_CYCLES)
+        cycle = age or self._span(nodes, present)
         deviation = self._deviation(nodes, windows, self._nearest(nodes, self._settings(nodes, windows)))
         # A sum is NaN if one of its terms is, and infinite if one of them is.
         total = nodes("Abs", nodes("ReduceSum", windows, _OVER_WINDOW, keepdims=0))
@@ -77,6 +76,17 @@ class FeaturesGraph:
         by_sensor = nodes("Gather", nodes("Transpose", filtered, perm=[0, 2, 1]), features.sensors_, axis=1)
         flat = whole_numbers([0, len(features.sensors_) * features.bank_.shape[1]])
         return nodes("Concat", nodes("Reshape", by_sensor, flat), cycle, messages, axis=1)
+
+    def _age(self, nodes: Nodes, counted: str) -> str:
+        features = self._features
+        cycle = nodes("Gather", counted, whole_numbers([features.window_ - 1]), axis=1)
+        cycle = nodes("Where", nodes("IsNaN", cycle), nodes.constant("cycle where it is absent", floats([1])), cycle)
+        oldest = nodes.constant("oldest", floats(features.oldest_))
+        return nodes("Round", nodes("Clip", cycle, nodes.constant("youngest", floats(1)), oldest))
+
+    def _span(self, nodes: Nodes, present: str) -> str:
+        ages = nodes.constant("cycles to the newest", self._features.spans[np.newaxis])
+        return nodes("ReduceMax", nodes("Mul", present, ages), _OVER_CYCLES)
 
     def _of_all_fields(self, values: FloatArray, otherwise: float) -> FloatArray:
         """Of values [..., sensors] those of all fields."""

@@ -25,7 +25,7 @@ def characteristics(data: Dataset) -> dict[str, dict[str, float]]:
     features = WindowFeatures(cycle=data.task.cycle_column, settings=data.task.setting_columns)
     features.fit(trajectories.values.astype(np.float32)[:, np.newaxis, :])
     regime = features.regimes_.of(trajectories.values[:, list(data.task.setting_columns)].astype(np.float32))
-    left = trajectories.lengths[trajectories.units - 1] - trajectories.cycles
+    left = trajectories.ends[trajectories.units - 1] - trajectories.cycles
     young = (trajectories.cycles <= _YOUNG) & (regime == 0)
     worn = (left < _WORN) & (regime == 0)
     found = {}

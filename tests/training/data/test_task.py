@@ -85,8 +85,8 @@ HEADER = "Pump,Hour,Speed,Pressure,Flow,Vibration,BearingTemperature,MotorCurren
         (f"{HEADER}\nA,1,2,3,4,5,6,1_0", "line 2: expected finite numbers, found '1_0'"),
         (f"{HEADER}\nA,1,2,3,4,5,6,nan", "line 2: expected finite numbers, found 'nan'"),
         (f"{HEADER}\nA,1,2,3,4,5,6,1e999", "line 2: expected finite numbers, found '1e999'"),
-        (f"{HEADER}\nA,1,2,3,4,5,6,7\nA,3,2,3,4,5,6,7", "line 3: expected Hour to rise by 1"),
-        (f"{HEADER}\nA,,2,3,4,5,6,7", "line 2: expected Hour to rise by 1"),
+        (f"{HEADER}\nA,1,2,3,4,5,6,7\nA,1,2,3,4,5,6,7", "line 3: expected Hour to rise by whole numbers"),
+        (f"{HEADER}\nA,,2,3,4,5,6,7", "line 2: expected Hour to rise by whole numbers"),
         (f"{HEADER}\nA,1,2,3,4,5,6,7\nB,1,2,3,4,5,6,7\nA,2,2,3,4,5,6,7", "do not stand together; sort them by Pump"),
     ],
 )

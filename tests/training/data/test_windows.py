@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from scoring.wire.cmapss import Trajectories
 from tests.training.conftest import wearing_engines
 from training.data.labels import Classes, remaining_useful_life
 from training.data.task import CMAPSS
@@ -24,6 +25,23 @@ def test_a_window_is_what_a_device_has_kept_of_its_messages(lengths, length):
         kept = trajectories.values[max(first, row - length + 1) : row + 1].astype(np.float32)
         np.testing.assert_array_equal(made[row, length - len(kept) :], kept)
         assert np.isnan(made[row, : length - len(kept)]).all()
+
+
+@given(LENGTHS, st.integers(1, 15), st.randoms(use_true_random=False))
+def test_where_cycles_are_absent_a_window_has_the_same_slots_without_them(lengths, length, chance):
+    trajectories = wearing_engines(lengths)
+    # The first and the last of each engine stay: what is before or after them is no gap.
+    ends = np.cumsum(trajectories.lengths) - 1
+    kept = np.array([chance.random() < 0.6 for _ in range(len(trajectories))]) | (trajectories.cycles == 1)
+    kept[ends] = True
+    torn = Trajectories(trajectories.units[kept], trajectories.cycles[kept], trajectories.values[kept])
+    expected, found = windows(trajectories, length), windows(torn, length)
+    for row, number in enumerate(np.flatnonzero(kept)):
+        for age in range(min(length, int(trajectories.cycles[number]))):
+            if not kept[number - age]:
+                expected[number, length - 1 - age] = np.nan
+        np.testing.assert_array_equal(found[row], expected[number])
+    assert remaining_useful_life(torn).tolist() == remaining_useful_life(trajectories)[kept].tolist()
 
 
 @given(LENGTHS)

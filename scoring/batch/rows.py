@@ -1,0 +1,93 @@
+"""Rows of any file of readings as they stand there, before anybody has said what they mean."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import datetime
+from itertools import islice
+from typing import Any, BinaryIO
+
+import fastavro
+import pyarrow.parquet as pq
+
+from scoring.batch.entry import BatchError, in_one_line
+from scoring.batch.envelope import Envelope
+from scoring.batch.store import Store
+from scoring.names import ENGINE
+from scoring.wire.csv_table import separator_of, value_of
+from scoring.wire.json_body import listed
+
+Row = dict[str, Any]
+
+MOST_ROWS = 200_000
+"""Enough to see what columns hold; more would only take longer."""
+
+
+def rows(url: str, most: int = MOST_ROWS) -> Iterator[Row]:
+    """Rows of a file, of all files that a pattern names, or of all below a folder: numbers, texts, None.
+
+    A message that IoT Hub stored is the row that its body holds, with the device that sent it.
+
+    Args:
+        url: As `batch` takes it.
+        most: How many rows are read.
+
+    Raises:
+        BatchError: A file cannot be read, or has a form that nothing here reads.
+    """
+    return islice(_all(url), most)
+
+
+def _all(url: str) -> Iterator[Row]:
+    try:
+        store = Store(url)
+        for each in store.find():
+            if each["type"] == "file" and each["size"] != 0:
+                with store.reading(each["name"]) as file:
+                    yield from _rows_of(str(each["name"]), file)
+    except BatchError:
+        raise
+    # Of damaged bytes fastavro and pyarrow make whatever they lead to; no list of their errors is complete.
+    except Exception as error:
+        raise BatchError(f"{url} cannot be read: {in_one_line(error)}") from error
+
+
+def _rows_of(name: str, file: BinaryIO) -> Iterator[Row]:
+    stem = name.removesuffix(".gz")
+    if stem.endswith(".parquet"):
+        for batch in pq.ParquetFile(file).iter_batches():
+            yield from map(_plain, batch.to_pylist())
+    elif stem.endswith(".avro"):
+        yield from _opened(record for record in fastavro.reader(file) if isinstance(record, dict))
+    elif stem.endswith((".ndjson", ".jsonl", ".json")):
+        yield from _opened(found for line in file if line.strip() for found in listed(json.loads(line)))
+    elif stem.endswith(".csv"):
+        header = file.readline()
+        text = io.TextIOWrapper(file, encoding="utf-8-sig", newline="")
+        names = next(csv.reader([header.decode("utf-8-sig")], delimiter=separator_of(header)), [])
+        for cells in csv.reader(text, delimiter=separator_of(header)):
+            if cells:
+                yield {name: value_of(cell.strip()) for name, cell in zip(names, cells, strict=False)}
+    else:
+        raise ValueError(f"{name}: expected a name that ends in .csv, .ndjson, .jsonl, .json, .parquet or .avro")
+
+
+def _opened(records: Iterable[Mapping[str, Any]]) -> Iterator[Row]:
+    """Records, and what is in those that are messages with their envelope."""
+    for record in records:
+        if "Body" not in record:
+            yield dict(record)
+            continue
+        envelope = Envelope.of(record)
+        device = {ENGINE: envelope.sender.device} if envelope.sender and envelope.sender.device else {}
+        body = envelope.body
+        for found in listed(json.loads(body) if isinstance(body, bytes) else body):
+            if isinstance(found, dict):
+                yield device | found
+
+
+def _plain(row: Mapping[str, Any]) -> Row:
+    return {name: each.isoformat() if isinstance(each, datetime) else each for name, each in row.items()}

@@ -1,4 +1,4 @@
-"""Command line: `python -m training inspect | fit | evaluate | search | report | models | export | censor | fetch`."""
+"""Command line: `python -m training COMMAND`, such as inspect, fit, evaluate, report or export."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ _COMMANDS = {
     ),
     "fit": ("train a model and export it as one ONNX file", f"{_ENGINES} --out fd003.onnx"),
     "evaluate": ("score the test engines and compare with the truth", f"fd003.onnx {_ENGINES}"),
+    "benchmark": ("judge any model, or any predictions, on the four test sets", "models/fleet.onnx"),
     "report": ("draw how good a model is, as one HTML file", f"fd003.onnx {_ENGINES} --out out/report"),
     "models": ("make the models that ship, with their cards", "--data data/cmapss --out models"),
     "search": ("compare model families and settings by cross-validation", f"{_ENGINES} --jobs 2"),

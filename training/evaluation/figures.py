@@ -15,7 +15,8 @@ from training.data.labels import Classes
 from training.evaluation.curves import CurveFigures, curve_figures
 from training.evaluation.measures import calibration_error, nasa_score, root_mean_square
 
-_WELL_HELD = 0.7
+WELL_HELD = 0.7
+"""An engine is held if so many of its rows are."""
 
 
 @dataclass(frozen=True)
@@ -93,7 +94,7 @@ def evaluate(said: Outputs, data: Dataset, classes: Classes, cap: float, curve: 
         calibration_error=calibration_error(said.probabilities, labels),
         coverage=float(covered.mean()),
         coverage_by_class=by_class,
-        engines_held=float(np.mean(held >= _WELL_HELD)),
+        engines_held=float(np.mean(held >= WELL_HELD)),
         width=float(np.mean(high - low)),
         class_f1={name: float(value) for name, value in zip(classes.names, f1, strict=True)},
         curve=None if curve is None else curve_figures(said.survival, curve, data, cap),

@@ -73,7 +73,7 @@ def _batches(file: BinaryIO, parser: ItemParser) -> Iterator[Any]:
         engine = engine_column(found, parser)
         if engine is not None:
             refuse_engine(parser, f"the column {engine}")
-        wanted = [*parser.columns, *([engine] if engine else [])]
+        wanted = [*(name for name in parser.columns if name in found), *([engine] if engine else [])]
         for batch in table.iter_batches(batch_size=_ROWS, columns=wanted):
             # Damaged bytes may be no text, which would be noticed where it is too late to say so.
             batch.validate(full=True)

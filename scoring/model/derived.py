@@ -34,6 +34,11 @@ class Period:
     origin: float
     ticks: float = 1.0
 
+    @property
+    def is_optional(self) -> bool:
+        """Each message has to hold its time."""
+        return False
+
     def of(self, value: object) -> float:
         """The cycle of a time.
 

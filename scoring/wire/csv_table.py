@@ -96,7 +96,7 @@ def require_columns(found: Sequence[str], parser: ItemParser) -> None:
     twice = [name for name in (*parser.columns, ENGINE, parser.machine) if name and found.count(name) > 1]
     if twice:
         raise TableError(f"the column {twice[0]} stands there twice; leave one of them, or rename the other")
-    missing = [name for name in parser.columns if name not in found]
+    missing = [name for name in parser.columns if name not in found and name not in parser.optional]
     if missing:
         raise TableError(f"there is no column {missing[0]}; the model needs {', '.join(parser.columns)}")
 

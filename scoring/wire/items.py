@@ -45,6 +45,8 @@ class ItemParser:
         self._cycle = self.field_names.index(signature.cycle) if signature.cycle else None
         self.columns = signature.columns
         """What a message calls what the fields are made of."""
+        self.optional = {each.source for each in signature.derived.values() if each.is_optional}
+        """Which of these a message need not hold."""
         self.is_derived = bool(signature.derived)
         """Whether that is something else than the fields: each message needs a closer look."""
         self._records = RecordParser(signature.field_names, signature.cycle, signature.derived)

@@ -9,7 +9,7 @@ from typing import Any, cast
 import numpy as np
 
 from scoring.errors import InvalidTelemetry, Reason
-from scoring.model.derived import Category, Derived, Period
+from scoring.model.derived import Derived, Period
 from scoring.names import CYCLE, ENGINE
 from scoring.telemetry.engine_id import MAX_ENGINE_NUMBER, is_engine_id
 from scoring.telemetry.record import LARGEST, MAX_CYCLE, Sender, Telemetry, is_cycle
@@ -119,7 +119,7 @@ def _derived(record: dict[str, Any], derived: Derived) -> float | None:
         InvalidTelemetry: The record lacks that, or it is nothing that a number is made of.
     """
     name = derived.source
-    if name not in record and not (isinstance(derived, Category) and derived.is_optional):
+    if name not in record and not derived.is_optional:
         raise InvalidTelemetry(Reason.MISSING_FIELD, f"the field {name} is missing", name)
     value = record.get(name)
     try:

@@ -67,7 +67,7 @@ def add_readings(parser: argparse.ArgumentParser) -> None:
 
 
 def add_endings(parser: argparse.ArgumentParser) -> None:
-    """Add the options that say how the engines of training ended."""
+    """Add the options that say how engines ended of which that is not on record."""
     parser.add_argument(
         "--ended",
         type=Path,
@@ -191,6 +191,17 @@ def _time(text: str) -> float:
         return seconds_of(datetime.fromisoformat(text))
     except (ValueError, OverflowError) as error:
         raise argparse.ArgumentTypeError(f"{text!r}, expected a time, such as 2026-06-01") from error
+
+
+def judged(options: argparse.Namespace) -> Dataset:
+    """The engines that a model is judged on.
+
+    Raises:
+        DataError: There are none, or it is said how they ended where their RUL is on record.
+    """
+    if not options.readings and (options.ended or options.run_to_failure):
+        raise DataError("of test sets it is on record what was left; --ended and --run-to-failure are for --readings")
+    return test(options)
 
 
 def read_model(path: Path) -> bytes:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from scoring.cli.console import say
 from training.cli import data as engines
-from training.cli.data import add_data, read_model
+from training.cli.data import add_data, add_endings, read_model
 from training.evaluation.removal import Costs
 from training.progress import told
 from training.report.page import write_report
@@ -17,6 +17,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     """Add the command's options."""
     parser.add_argument("model", type=Path, help="an ONNX file that `fit` wrote")
     add_data(parser)
+    add_endings(parser)
     parser.add_argument("--out", type=Path, default=Path("out/report"), help="directory; default: out/report")
     parser.add_argument(
         "--beside",
@@ -40,7 +41,7 @@ def run(options: argparse.Namespace) -> None:
     if options.beside is not None:
         others = argparse.Namespace(**{**vars(options), "data": options.beside})
         beside = (engines.training(options), engines.training(others))
-    test = engines.test(options)
+    test = engines.judged(options)
     with told() as tell:
         write_report(content, test, options.out, tell, beside, costs)
     say(f"{options.out / 'report.html'}, with its drawings and figures.json beside it")

@@ -134,6 +134,14 @@ def test_the_same_readings_are_the_same_data_in_each_form(tmp_path) -> None:
         assert (name, other.sha256, other.endings) == (name, data.sha256, data.endings)
 
 
+def test_files_need_not_say_how_machines_ended(tmp_path) -> None:
+    given = [{name: value for name, value in each.items() if name != "Ended"} for each in READINGS]
+    pq.write_table(pa.Table.from_pylist(given), tmp_path / "x.parquet")
+    for url in (table(tmp_path / "x.csv", given), str(tmp_path / "x.parquet")):
+        data, passed = load_readings([url], TASK)
+        assert (data.endings, passed.readings) == ((), 8)
+
+
 def test_windows_have_gaps_where_a_device_has_none_of_the_messages(tmp_path) -> None:
     data, _ = load_readings([table(tmp_path / "x.csv", READINGS)], TASK)
     flows = data.windows()[:4, :, 2]

@@ -74,7 +74,7 @@ def reader(path: str) -> Reader:
     Raises:
         BatchError: No format has such names, or a library is missing that reads it.
     """
-    match _suffix(path):
+    match suffix_of(path):
         case ".csv":
             return read_csv
         case ".ndjson" | ".jsonl" | ".json":
@@ -96,7 +96,7 @@ def sink(path: str) -> Callable[[BinaryIO, Mapping[str, Any]], PredictionWriter]
     Raises:
         BatchError: No format has such names, or a library is missing that writes it.
     """
-    match _suffix(path):
+    match suffix_of(path):
         case ".csv":
             return CsvSink
         case ".ndjson" | ".jsonl":
@@ -106,7 +106,8 @@ def sink(path: str) -> Callable[[BinaryIO, Mapping[str, Any]], PredictionWriter]
     raise BatchError(f"{path}: expected a name that ends in .csv, .ndjson, .jsonl or .parquet")
 
 
-def _suffix(path: str) -> str:
+def suffix_of(path: str) -> str:
+    """The end of a file's name that tells its format, without that of a compression."""
     name = PurePosixPath(path)
     return PurePosixPath(name.stem).suffix.lower() if name.suffix.lower() in _COMPRESSED else name.suffix.lower()
 

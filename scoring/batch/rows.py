@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 
 from scoring.batch.entry import BatchError, in_one_line
 from scoring.batch.envelope import Envelope
+from scoring.batch.formats import suffix_of
 from scoring.batch.store import Store
 from scoring.names import ENGINE
 from scoring.wire.csv_table import separator_of, value_of
@@ -56,23 +57,27 @@ def _all(url: str) -> Iterator[Row]:
 
 
 def _rows_of(name: str, file: BinaryIO) -> Iterator[Row]:
-    stem = name.removesuffix(".gz")
-    if stem.endswith(".parquet"):
-        for batch in pq.ParquetFile(file).iter_batches():
-            yield from map(_plain, batch.to_pylist())
-    elif stem.endswith(".avro"):
-        yield from _opened(record for record in fastavro.reader(file) if isinstance(record, dict))
-    elif stem.endswith((".ndjson", ".jsonl", ".json")):
-        yield from _opened(found for line in file if line.strip() for found in listed(json.loads(line)))
-    elif stem.endswith(".csv"):
-        header = file.readline()
-        text = io.TextIOWrapper(file, encoding="utf-8-sig", newline="")
-        names = next(csv.reader([header.decode("utf-8-sig")], delimiter=separator_of(header)), [])
-        for cells in csv.reader(text, delimiter=separator_of(header)):
-            if cells:
-                yield {name: value_of(cell.strip()) for name, cell in zip(names, cells, strict=False)}
-    else:
-        raise ValueError(f"{name}: expected a name that ends in .csv, .ndjson, .jsonl, .json, .parquet or .avro")
+    match suffix_of(name):
+        case ".parquet":
+            for batch in pq.ParquetFile(file).iter_batches():
+                yield from map(_plain, batch.to_pylist())
+        case ".avro":
+            yield from _opened(record for record in fastavro.reader(file) if isinstance(record, dict))
+        case ".ndjson" | ".jsonl" | ".json":
+            yield from _opened(found for line in file if line.strip() for found in listed(json.loads(line)))
+        case ".csv":
+            yield from _table(file)
+        case _:
+            raise ValueError(f"{name}: expected a name that ends in .csv, .ndjson, .jsonl, .json, .parquet or .avro")
+
+
+def _table(file: BinaryIO) -> Iterator[Row]:
+    header = file.readline()
+    separator = separator_of(header)
+    names = next(csv.reader([header.decode("utf-8-sig")], delimiter=separator), [])
+    for cells in csv.reader(io.TextIOWrapper(file, encoding="utf-8-sig", newline=""), delimiter=separator):
+        if cells:
+            yield {name: value_of(cell.strip()) for name, cell in zip(names, cells, strict=False)}
 
 
 def _opened(records: Iterable[Mapping[str, Any]]) -> Iterator[Row]:

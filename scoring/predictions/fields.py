@@ -38,7 +38,7 @@ class RecordField:
 
 
 FIELDS = {
-    ENGINE: RecordField(TEXT, "the engine's id; absent where a model without a cycle is asked by nobody in particular"),
+    ENGINE: RecordField(TEXT, "the engine's id; absent where a model that counts no cycles is given none"),
     CYCLE: RecordField(
         {"type": "integer", "minimum": 1, "maximum": MAX_CYCLE}, "the cycle of the newest reading that it is made from"
     ),

@@ -39,7 +39,7 @@ class ItemParser:
         self.field_names = signature.field_names
         """The model's fields, in order."""
         self.machine = signature.machine
-        """What the column of a table may be called that names the engine; "": as in messages only."""
+        """What tables and lines may call what names the engine; "": as in messages only."""
         self.sender = Sender(engine, is_module=True)
         """Who sent what comes without a sender."""
         self._cycle = self.field_names.index(signature.cycle) if signature.cycle else None
@@ -99,6 +99,9 @@ class ItemParser:
             InvalidTelemetry: It cannot be scored.
         """
         sender = sender or self.sender
+        if self.machine and isinstance(decoded, dict) and ENGINE not in decoded and self.machine in decoded:
+            # Lines name it as the task's tables do.
+            decoded = {**decoded, ENGINE: decoded[self.machine]}
         if isinstance(decoded, dict) and ROWS in decoded and not self._rows_is_a_field:
             return self._several.check(decoded)
         if self._cycle is None:

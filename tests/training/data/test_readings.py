@@ -96,6 +96,8 @@ def files(folder) -> dict[str, list[str]]:
     """The same readings in each form that there is."""
     lines = folder / "lines.ndjson"
     lines.write_bytes(b"\n".join(map(body, READINGS)))
+    own = folder / "own.ndjson"
+    own.write_text("\n".join(map(json.dumps, READINGS)))
     times = [{**each, "Time": datetime.fromisoformat(each["Time"])} for each in READINGS]
     pq.write_table(pa.Table.from_pylist(times), folder / "table.parquet")
     parts = folder / "parts"
@@ -105,6 +107,7 @@ def files(folder) -> dict[str, list[str]]:
         "semicolon": [table(folder / "semicolon.csv", READINGS, ";")],
         "tab": [table(folder / "tab.csv", READINGS, "\t")],
         "lines": [str(lines)],
+        "lines that name machines as tables do": [str(own)],
         "parquet": [str(folder / "table.parquet")],
         "capture": [capture(folder / "capture.avro", is_base64=False)],
         "base64": [capture(folder / "base64.avro", is_base64=True)],

@@ -14,6 +14,9 @@ from typing import Any
 # The longest form of ISO 8601 that anyone writes has some 35.
 _TIME_CHARACTERS = 64
 _CATEGORY_CHARACTERS = 100
+# Beyond any time in nanoseconds; no quotient of it by what a rule may have is infinite.
+_LARGEST = 1e20
+_LEAST, _MOST = 1e-3, 1e12
 MAX_CATEGORIES = 100
 """As many texts as a field can tell apart: more are names or notes, and no category."""
 
@@ -59,8 +62,8 @@ class Period:
             except (ValueError, OverflowError):  # the other: a time of year 1 or 9999 that no zone can be taken off
                 # A number as text, as tables have it.
                 value = _number(value)
-        # A bool is an int to isinstance.
-        if isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < math.inf:
+        # A bool is an int to isinstance; the comparison is false for NaN too.
+        if isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= _LARGEST:
             return value / self.ticks
         raise ValueError("expected a time, such as 2026-11-30T12:00:00Z or a number since 1970")
 
@@ -132,7 +135,7 @@ def read_derived(raw: Mapping[str, Any]) -> Derived:
             raise TypeError(f"{source} has a category that is no text")
         return Category(source, names)
     period = Period(source, float(raw["every"]), float(raw["origin"]), float(raw.get("ticks", 1.0)))
-    if not (0 < period.every < math.inf and 0 < period.ticks < math.inf and abs(period.origin) < math.inf):
+    if not (_LEAST <= period.every <= _MOST and _LEAST <= period.ticks <= _MOST and abs(period.origin) <= _MOST):
         raise ValueError(f"{source} counts periods of {period.every:g} s from {period.origin:g}, which cannot be")
     return period
 

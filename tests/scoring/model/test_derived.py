@@ -44,7 +44,9 @@ def test_a_period_of_time_is_a_cycle_in_whatever_form_the_time_comes(hour, secon
     assert replace(HOURS, ticks=1000.0).of(when.timestamp() * 1000) == hour + 1.0
 
 
-@pytest.mark.parametrize("told", ["", "soon", "2026-13-01", True, None, [], math.inf, 10**400, "1e999", "1_0", "9" * 99])
+@pytest.mark.parametrize(
+    "told", ["", "soon", "2026-13-01", True, None, [], math.inf, 10**400, "1e999", "1_0", "9" * 99]
+)
 def test_what_is_no_time_is_said_to_be_none(told) -> None:
     with pytest.raises(ValueError, match="expected a time"):
         HOURS.of(told)

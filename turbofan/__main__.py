@@ -32,10 +32,12 @@ COMMANDS: dict[str, dict[str, Command]] = {
     },
     "Train a model": {
         "fetch": Command("training", "bring NASA's C-MAPSS data"),
+        "inspect": Command("training", "look at files of readings, and write the task that they make"),
         "censor": Command("training", "take engines of a set out before they fail"),
         "search": Command("training", "compare model families and settings"),
         "fit": Command("training", "train a model and export it as one ONNX file"),
         "evaluate": Command("training", "compare its predictions with the truth"),
+        "benchmark": Command("training", "judge any model, or any predictions, on the four test sets"),
         "report": Command("training", "draw how good it is, as one HTML file"),
         "export": Command("training", "make any scikit-learn model of single rows one that devices serve"),
         "models": Command("training", "make the models that ship, with their cards"),

@@ -17,6 +17,7 @@ from scoring.model.signature import (
     GOLDEN_KEY,
     INPUT_NAME,
     MIDDLE,
+    MODES,
     PROBABILITIES,
     RUL,
     SCORES,
@@ -107,6 +108,8 @@ class Model:
             expected[RUL] = [RUL_COLUMNS]
         if signature.curve:
             expected |= {MIDDLE: [1], SURVIVAL: [len(signature.curve.edges)]}
+        if signature.modes:
+            expected[MODES] = [len(signature.modes)]
         if signature.values:
             expected[VALUES] = [len(signature.values)]
         inputs = {each.name: each.shape[1:] for each in self._session.get_inputs()}

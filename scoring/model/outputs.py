@@ -24,6 +24,7 @@ class Outputs:
         values: float32 [engines, values], other numbers.
         middle: float32 [engines, 1], the median RUL that no cap cuts, in cycles, from low to high.
         survival: float32 [engines, edges], how likely an engine lasts longer than each edge of its curve.
+        modes: float32 [engines, modes], how likely it fails by each failure mode, if it fails.
     """
 
     probabilities: FloatArray
@@ -31,6 +32,7 @@ class Outputs:
     values: FloatArray
     middle: FloatArray
     survival: FloatArray
+    modes: FloatArray
 
     @classmethod
     def of(cls, rows: int, said: Mapping[str, FloatArray]) -> Outputs:
@@ -40,7 +42,7 @@ class Outputs:
 
     def each(self) -> tuple[FloatArray, ...]:
         """All arrays, in the order of the attributes."""
-        return self.probabilities, self.rul, self.values, self.middle, self.survival
+        return self.probabilities, self.rul, self.values, self.middle, self.survival, self.modes
 
     def packed(self, absent: npt.NDArray[np.int32]) -> FloatArray:
         """float32 [engines, columns]: all columns side by side, the last one `absent` [engines]."""

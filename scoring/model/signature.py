@@ -37,6 +37,7 @@ PROBABILITIES = "probabilities"
 SCORES = "scores"
 RUL = "rul"
 VALUES = "values"
+MODES = "modes"
 MIDDLE = "middle"
 SURVIVAL = "survival"
 
@@ -88,6 +89,7 @@ class Signature:
         figures: What the model reached, by data set and measure.
         curve: What the outputs `survival` and `middle` are of; None: there are none.
         machine: The column of a table, as training's was, that names the engine; "": it is named as in messages.
+        modes: Names of the columns of the output `modes`, by which an engine may fail; empty: none.
         derived: By field, how its number is made of what a message holds.
         alert: When to raise an alert, such as {"class": "F25", "threshold": 0.4}; empty: never.
         format: The layout that the file has.
@@ -109,6 +111,7 @@ class Signature:
     alert: Mapping[str, Any] = field(default_factory=dict)
     machine: str = ""
     curve: Curve | None = None
+    modes: tuple[str, ...] = ()
     derived: Mapping[str, Derived] = field(default_factory=dict)
     format: int = FORMAT
 
@@ -139,7 +142,7 @@ class Signature:
         raw = asdict(replace(self, derived={}))
         raw["derived"] = {name: each.raw() for name, each in self.derived.items()}
         # As files of before these were known, so that the same training gives the same bytes.
-        for key in ("machine", "curve", "derived"):
+        for key in ("machine", "curve", "modes", "derived"):
             if not raw[key]:
                 del raw[key]
         return json.dumps(raw, sort_keys=True, separators=(",", ":"))
@@ -179,6 +182,7 @@ class Signature:
                 alert=_of(dict, raw, "alert"),
                 machine=_of(str, {"machine": "", **raw}, "machine"),
                 curve=_curve(_of(dict, raw, "curve")) if "curve" in raw else None,
+                modes=tuple(str(each) for each in _of(list, {"modes": [], **raw}, "modes")),
                 derived={
                     name: read_derived(_of(dict, _of(dict, raw, "derived"), name)) for name in raw.get("derived", {})
                 },
@@ -199,7 +203,7 @@ class Signature:
             )
         if not 1 <= self.window <= MAX_WINDOW:
             raise SignatureError(f"signature has window {self.window}; 1 to {MAX_WINDOW} can be served")
-        if max(len(self.classes), len(self.values)) > MAX_NAMES:
+        if max(len(self.classes), len(self.values), len(self.modes)) > MAX_NAMES:
             raise SignatureError(
                 f"signature has {len(self.classes)} classes and {len(self.values)} values; at most {MAX_NAMES} can be "
                 "served"
@@ -213,6 +217,8 @@ class Signature:
             raise SignatureError(f"signature alerts on class {self.alert.get('class')!r}, which it does not have")
         if len(set(self.values)) != len(self.values):
             raise SignatureError(f"signature names values twice: {', '.join(self.values)}")
+        if len(set(self.modes)) != len(self.modes):
+            raise SignatureError(f"signature names failure modes twice: {', '.join(self.modes)}")
         if self.curve and not self.interval:
             raise SignatureError("signature has a curve but no RUL; export the model again")
         if not self.classes and not self.interval and not self.values:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from scoring.names import CYCLE, ENGINE
-from scoring.predictions.prediction import LASTS
+from scoring.predictions.prediction import LASTS, MODES
 from scoring.telemetry.record import MAX_CYCLE
 
 JsonSchema = dict[str, Any]
@@ -47,6 +47,7 @@ FIELDS = {
     "RulHigh": RecordField(NUMBER, "life is below it with a chance of 90%, in cycles, not cut"),
     "RulMiddle": RecordField(NUMBER, "median of remaining useful life, in cycles, not cut"),
     LASTS: RecordField(_SHARES, "by numbers of cycles, the chance to last longer than so many from now"),
+    MODES: RecordField(_SHARES, "by failure mode, the chance that the engine fails by it, if it fails"),
     "RulClass": RecordField(TEXT, "the most probable class of remaining useful life"),
     "PredictedClass": RecordField(TEXT, "the most probable class, of a model that does not tell remaining useful life"),
     "Probabilities": RecordField(_SHARES, "by class, its probability"),

@@ -16,6 +16,8 @@ from scoring.telemetry.window import Window
 
 LASTS = "ChanceToLast"
 """Under which key a record says how likely the engine lasts another number of cycles."""
+MODES = "FailureModes"
+"""Under which key a record says how likely the engine fails by which mode."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +34,7 @@ class Prediction:
             training.
         middle: The median that no cap cuts, in cycles, from low to high; None for a model without a curve.
         lasts: How likely the engine lasts longer than what was asked for, by the number of cycles.
+        modes: How likely it fails by each failure mode, if it fails; empty for a model that does not tell.
         values: Other numbers, by name; empty for a model without them.
         alert: The model's threshold for an alert is reached.
     """
@@ -44,6 +47,7 @@ class Prediction:
     rul: tuple[float, ...]
     middle: float | None
     lasts: dict[str, float]
+    modes: dict[str, float]
     values: dict[str, float]
     alert: bool
 
@@ -69,6 +73,8 @@ class Prediction:
             record["RulMiddle"] = round(self.middle, 2)
         if self.lasts:
             record[LASTS] = {name: round(value, 6) for name, value in self.lasts.items()}
+        if self.modes:
+            record[MODES] = {name: round(value, 6) for name, value in self.modes.items()}
         if self.probabilities:
             record |= {
                 label_key(self.signature): self.label,
@@ -117,6 +123,7 @@ def columns(signature: Signature, moments: Sequence[float] = ()) -> dict[str, An
         rul=(0.0, 0.0, 0.0) if signature.interval else (),
         middle=0.0 if signature.curve else None,
         lasts=dict.fromkeys(moment_names(moments), 0.0),
+        modes=dict.fromkeys(signature.modes, 0.0),
         values=dict.fromkeys(signature.values, 0.0),
         alert=False,
     ).record()

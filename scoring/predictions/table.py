@@ -15,7 +15,7 @@ from scoring.model.outputs import RUL_COLUMNS, Outputs
 from scoring.model.signature import FloatArray, Signature
 from scoring.names import CYCLE, ENGINE
 from scoring.predictions.alert import is_alert
-from scoring.predictions.prediction import LASTS, Prediction, label_key, moment_names, significant, weights_key
+from scoring.predictions.prediction import LASTS, MODES, Prediction, label_key, moment_names, significant, weights_key
 from scoring.telemetry.items import Item, SingleItem, size
 from scoring.telemetry.trajectory import Trajectory
 
@@ -137,6 +137,9 @@ class Predictions:
             (columns["RulMiddle"],) = _rounded(outputs.middle[rows].T, 2)
         if self.moments:
             columns[LASTS] = dict(zip(moment_names(self.moments), _rounded(self._lasts(rows).T, 6), strict=True))
+        if signature.modes:
+            shares = _rounded(outputs.modes[rows].T, 6)
+            columns[MODES] = dict(zip(signature.modes, shares, strict=True))
         if signature.classes:
             columns[label_key(signature)] = self.labels[rows]
             shares = _rounded(outputs.probabilities[rows].T, 6)
@@ -161,6 +164,7 @@ class Predictions:
             rul=tuple(outputs.rul[row].tolist()),
             middle=float(outputs.middle[row, 0]) if signature.curve else None,
             lasts=lasts,
+            modes=dict(zip(signature.modes, outputs.modes[row].tolist(), strict=True)),
             values=dict(zip(signature.values, outputs.values[row].tolist(), strict=True)),
             alert=is_alert(signature, probabilities),
         )
@@ -169,7 +173,14 @@ class Predictions:
 def packed_columns(signature: Signature) -> int:
     """How many numbers an answer has: the model's outputs, and how much of the window was absent."""
     curve = 1 + len(signature.curve.edges) if signature.curve else 0
-    return len(signature.classes) + (RUL_COLUMNS if signature.interval else 0) + len(signature.values) + curve + 1
+    return (
+        len(signature.classes)
+        + (RUL_COLUMNS if signature.interval else 0)
+        + len(signature.values)
+        + curve
+        + len(signature.modes)
+        + 1
+    )
 
 
 def _by_row(columns: Mapping[str, Sequence[Any]]) -> list[JsonObject]:

@@ -10,7 +10,7 @@ from scoring.model.model import Model
 from scoring.model.signature import Signature
 from scoring.names import CYCLE, ENGINE
 from scoring.predictions.fields import FIELDS
-from scoring.predictions.prediction import LASTS, label_key, moment_names, weights_key
+from scoring.predictions.prediction import LASTS, MODES, label_key, moment_names, weights_key
 from scoring.service.limits import Limits
 from scoring.service.lines import CONTENT_TYPE as LINES
 from scoring.service.lines import TABLE
@@ -236,6 +236,10 @@ def _prediction(signature: Signature, moments: Sequence[float], form: Callable[[
         names = moment_names(moments)
         properties[LASTS] = _object(dict.fromkeys(names, form(_NUMBER)), names)
         required.append(LASTS)
+    if signature.modes:
+        names = list(signature.modes)
+        properties[MODES] = _object(dict.fromkeys(names, form(_NUMBER)), names)
+        required.append(MODES)
     if signature.classes:
         classes = list(signature.classes)
         label, weights = label_key(signature), weights_key(signature)

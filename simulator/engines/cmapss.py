@@ -31,8 +31,10 @@ def text(engine: Engine) -> str:
 
 def write_subset(
     folder: Path, subset: str = "FD003", *, train: int | None = None, test: int | None = None, seed: int = 1
-) -> tuple[Path, Path, Path]:
+) -> tuple[Path, ...]:
     """Write train_, test_ and RUL_ files of a subset, as many engines as NASA's unless told otherwise.
+
+    Beside them stands a table of why the training engines failed.
 
     Args:
         folder: Made if missing.
@@ -45,11 +47,17 @@ def write_subset(
         raise SimulatorError(f"subset {subset!r} is not known; the subsets are {', '.join(SUBSETS)}")
     folder.mkdir(parents=True, exist_ok=True)
     train_file, test_file, rul_file = (folder / f"{kind}_{subset}.txt" for kind in ("train", "test", "RUL"))
+    ended_file = folder / f"ended_{subset}.csv"
     train = SUBSETS[subset].train if train is None else train
     test = SUBSETS[subset].test if test is None else test
-    with train_file.open("w", encoding="ascii", newline="\n") as file:
+    with (
+        train_file.open("w", encoding="ascii", newline="\n") as file,
+        ended_file.open("w", encoding="ascii", newline="\n") as ended,
+    ):
+        ended.write("unit,Ended,FailureMode\n")
         for engine in engines(subset, train, seed):
             file.write(text(engine))
+            ended.write(f"{engine.unit},failed,{engine.fault.value}\n")
     with (
         test_file.open("w", encoding="ascii", newline="\n") as file,
         rul_file.open("w", encoding="ascii", newline="\n") as truth,
@@ -57,4 +65,4 @@ def write_subset(
         for engine in engines(subset, test, seed, truncated=True):
             file.write(text(engine))
             truth.write(f"{engine.remaining}  \n")
-    return train_file, test_file, rul_file
+    return train_file, test_file, rul_file, ended_file

@@ -36,7 +36,7 @@ def folder(tmp_path: Path) -> Path:
     for each in (tmp_path, *tmp_path.parents[:2]):
         each.chmod(0o755)
     shutil.copy(ROOT / "models" / "fleet.onnx", tmp_path)
-    _, test, _ = write_subset(tmp_path / "engines", train=1, test=8)
+    _, test, *_ = write_subset(tmp_path / "engines", train=1, test=8)
     engines = read_trajectories(test)
     first = np.sort(np.lexsort((engines.units, engines.cycles))[:READINGS])
     some = Trajectories(engines.units[first], engines.cycles[first], engines.values[first])

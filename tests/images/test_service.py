@@ -70,7 +70,7 @@ def scored(url: str, engines: Trajectories) -> list[dict]:
 
 @pytest.mark.timeout(PATIENCE)
 async def test_it_answers_what_the_module_answers_to_the_last_digit(service_image: Image, tmp_path: Path) -> None:
-    _, test, _ = write_subset(tmp_path / "engines", train=1, test=3)
+    _, test, *_ = write_subset(tmp_path / "engines", train=1, test=3)
     engines = read_trajectories(test)
     content = deployment(ROOT / "models" / "fleet.onnx", test, tmp_path / "state", rate=0.0)
     async with Runtime(content, tmp_path / "home") as runtime:

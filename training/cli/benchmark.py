@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -81,7 +81,7 @@ def _of(model: Model, data: Dataset) -> dict[str, Measure]:
     def ask(windows: np.ndarray) -> Outputs:
         said = predict_by_graph(model, windows)
         middle = said.middle if said.middle.shape[1] else said.rul[:, 1:2]
-        return Outputs(said.probabilities, said.rul, said.values, middle, said.survival)
+        return replace(said, middle=middle)
 
     said = Said(ask(data.windows()), model.signature.curve, has_interval=True)
     return judged(said, data) | disturbed(ask, data)

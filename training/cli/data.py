@@ -115,8 +115,9 @@ def _ended(options: argparse.Namespace, data: Dataset) -> Dataset:
         if run_to_failure or data.endings:
             raise DataError(f"{ended} says how {machines} ended, and so does another; give one of {WAYS}")
         names = data.names or tuple(map(str, range(1, data.trajectories.engines + 1)))
-        found = endings_of(read_endings(ended, task.machine or UNIT), names, ended)
-        data = replace(data, endings=found)
+        found, modes = read_endings(ended, task.machine or UNIT)
+        told = tuple(modes[name] for name in names if name in modes)
+        data = replace(data, endings=endings_of(found, names, ended), modes=told)
     elif run_to_failure and data.endings:
         raise DataError(f"the table says how its {machines} ended, and so does --run-to-failure; give one of {WAYS}")
     elif (options.task or options.readings) and not run_to_failure and not data.endings:

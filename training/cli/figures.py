@@ -31,4 +31,7 @@ def table(figures: dict[str, Figures], words: Words) -> str:
         for title, measure, form in curves:
             values = [form.format(getattr(each.curve, measure)) for each in figures.values()]
             lines.append(f"{title:24}" + "".join(f"{value:>18}" for value in values))
+    if any(each.mode_f1 is not None for each in figures.values()):
+        values = ["-" if each.mode_f1 is None else f"{each.mode_f1:.3f}" for each in figures.values()]
+        lines.append(f"{'macro-F1, failure mode':24}" + "".join(f"{value:>18}" for value in values))
     return "\n".join(lines)

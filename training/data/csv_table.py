@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from scoring.wire.cmapss import Trajectories
 from scoring.wire.csv_table import value_of
 from training.data.dataset import Dataset
-from training.data.endings import ENDED, Ending, ending_of
+from training.data.endings import ENDED, FAILURE_MODE, Ending, ending_of
 from training.data.labels import remaining_useful_life
 from training.data.task import Task
 from training.errors import DataError
@@ -40,13 +40,17 @@ def load_table(path: Path, task: Task) -> Dataset:
     absent = [name for name in (task.machine, *task.field_names) if name not in header]
     if absent:
         raise DataError(f"{path}, line 1: expected a column {absent[0]!r}, found {', '.join(header) or 'nothing'}")
-    twice = [name for name in (task.machine, *task.field_names, AFTER_LAST, ENDED) if header.count(name) > 1]
+    twice = [
+        name for name in (task.machine, *task.field_names, AFTER_LAST, ENDED, FAILURE_MODE) if header.count(name) > 1
+    ]
     if twice:
         raise DataError(f"{path}, line 1: the column {twice[0]!r} stands there twice; leave one of them")
     columns = [header.index(name) for name in task.field_names]
     machine, left = header.index(task.machine), header.index(AFTER_LAST) if AFTER_LAST in header else None
     ended = header.index(ENDED) if ENDED in header else None
+    mode = header.index(FAILURE_MODE) if FAILURE_MODE in header else None
     told: list[str] = []
+    modes: list[str] = []
     names: list[str] = []
     values: list[list[float]] = []
     rul: list[float] = []
@@ -60,6 +64,7 @@ def load_table(path: Path, task: Task) -> Dataset:
             raise DataError(f"{path}, line {line}: expected finite numbers, found {error}") from error
         names.append(row[machine])
         told.append("" if ended is None else row[ended])
+        modes.append("" if mode is None else row[mode].strip())
         values.append(numbers[: len(columns)])
         rul.append(numbers[-1])
     if not names:
@@ -83,6 +88,7 @@ def load_table(path: Path, task: Task) -> Dataset:
         task,
         tuple(names[row] for row in last),
         endings,
+        () if mode is None else tuple(modes[row] for row in last.tolist()),
     )
 
 

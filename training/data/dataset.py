@@ -32,6 +32,7 @@ class Dataset:
         task: Whose RUL it is, and what the columns of the trajectories mean.
         names: Of the engines, in their order; (): they have numbers alone.
         endings: How each engine ended; (): that is not said, or what was left after each row is known.
+        modes: By which mode each engine failed, "" where that is not known; (): of none.
     """
 
     name: str
@@ -41,6 +42,7 @@ class Dataset:
     task: Task = CMAPSS
     names: tuple[str, ...] = ()
     endings: tuple[Ending, ...] = ()
+    modes: tuple[str, ...] = ()
 
     def windows(self) -> FloatArray:
         """What a device knows after each row, float32 [rows, W, fields]."""
@@ -58,6 +60,11 @@ class Dataset:
             return np.ones(self.trajectories.engines, dtype=np.bool_)
         return np.array([each is Ending.FAILED for each in self.endings])
 
+    @property
+    def mode_names(self) -> tuple[str, ...]:
+        """The failure modes that engines had, in the order of their names."""
+        return tuple(sorted(set(self.modes) - {""}))
+
     def of(self, engines: NDArray[np.bool_]) -> Dataset:
         """Some of the engines, numbered anew.
 
@@ -72,6 +79,7 @@ class Dataset:
             rul=self.rul[rows],
             names=tuple(name for name, kept in zip(self.names, engines, strict=False) if kept),
             endings=tuple(each for each, kept in zip(self.endings, engines, strict=False) if kept),
+            modes=tuple(each for each, kept in zip(self.modes, engines, strict=False) if kept),
         )
 
 

@@ -11,6 +11,8 @@ from training.errors import DataError
 
 ENDED = "Ended"
 """The column that says how each machine ended, in its own table or in a file of endings."""
+FAILURE_MODE = "FailureMode"
+"""The column beside it that says by which mode a machine failed; empty where that is not known."""
 WAYS = "--run-to-failure, --ended FILE, or a column Ended"
 """What says how machines ended."""
 
@@ -25,12 +27,15 @@ class Ending(StrEnum):
     """Still in service when the data were taken."""
 
 
-def read_endings(path: Path, machine: str) -> dict[str, Ending]:
-    """Read how each machine ended, from a CSV table with a column for its name and one for its end.
+def read_endings(path: Path, machine: str) -> tuple[dict[str, Ending], dict[str, str]]:
+    """Read how each machine ended, from a CSV table with a column for its name, one for its end, and maybe its mode.
 
     Args:
         path: The file.
         machine: The name of the first column.
+
+    Returns:
+        By name, how each ended, and by which mode it failed; no modes of a table without such a column.
 
     Raises:
         DataError: The file cannot be read, lacks a column, names a machine twice, or an end that is none.
@@ -46,14 +51,18 @@ def read_endings(path: Path, machine: str) -> dict[str, Ending]:
                 f"{path}, line 1: expected a column {column!r} once, found {', '.join(header) or 'nothing'}"
             )
     name, ended = header.index(machine), header.index(ENDED)
+    mode = header.index(FAILURE_MODE) if FAILURE_MODE in header else None
     found: dict[str, Ending] = {}
+    modes: dict[str, str] = {}
     for line, row in enumerate(rows, start=2):
         if len(row) != len(header):
             raise DataError(f"{path}, line {line}: expected {len(header)} columns, found {len(row)}")
         if row[name] in found:
             raise DataError(f"{path}, line {line}: {row[name]!r} stands there twice; leave one of them")
         found[row[name]] = ending_of(row[ended], f"{path}, line {line}")
-    return found
+        if mode is not None:
+            modes[row[name]] = row[mode].strip() if found[row[name]] is Ending.FAILED else ""
+    return found, modes
 
 
 def ending_of(cell: str, where: str) -> Ending:

@@ -13,7 +13,7 @@ from typing import Any
 from scoring.model.derived import Period, category_text
 from scoring.names import ENGINE
 from training.data.column import FEW, Column
-from training.data.endings import ENDED
+from training.data.endings import ENDED, FAILURE_MODE
 from training.errors import DataError
 
 Row = dict[str, Any]
@@ -141,7 +141,7 @@ def _time(found: Inspection) -> str:
 def _sort_columns(found: Inspection) -> None:
     """Which columns are fields, which settings, and which neither."""
     for name, each in found.columns.items():
-        if name in (found.machine, found.time, ENDED, "RUL"):
+        if name in (found.machine, found.time, ENDED, FAILURE_MODE, "RUL"):
             continue
         if not each.present:
             found.left_out[name] = "it is empty"

@@ -13,18 +13,30 @@ import numpy as np
 from scoring.batch.entry import BatchError
 from scoring.batch.inputs import Inputs
 from scoring.errors import InvalidTelemetry
-from scoring.model.derived import Category, Period
+from scoring.model.derived import Category, Period, category_text
 from scoring.model.signature import Field, Signature
 from scoring.telemetry.record import Telemetry
 from scoring.wire.cmapss import Trajectories
 from scoring.wire.items import ItemParser
 from training.data.dataset import Dataset
-from training.data.endings import ENDED, Ending
+from training.data.endings import ENDED, FAILURE_MODE, Ending
 from training.data.labels import remaining_useful_life
 from training.data.task import Task
 from training.errors import DataError
 
 _ENDINGS = tuple(Ending)
+# What stands behind a reading's fields: how its machine ended there, and by which mode it failed.
+_TOLD = 2
+
+
+@dataclass(frozen=True)
+class _Texts(Category):
+    """Texts that nobody has listed, by their numbers as they come."""
+
+    found: dict[str, int] = field(default_factory=dict)
+
+    def of(self, value: object) -> float:
+        return np.nan if value in (None, "") else float(self.found.setdefault(category_text(value), len(self.found)))
 
 
 @dataclass
@@ -68,7 +80,7 @@ def load_readings(urls: Sequence[str], task: Task) -> tuple[Dataset, Passed]:
 
     A machine's readings are put in the order of their cycles; of several of one cycle the last one counts. A column
     Ended says at a reading that the machine failed there, was removed, or still runs: what comes after a failure or a
-    removal is another life of that machine.
+    removal is another life of that machine. A column FailureMode there says by which mode it failed.
 
     Args:
         urls: Files, folders, patterns, or blobs, as `batch` takes them.
@@ -77,28 +89,29 @@ def load_readings(urls: Sequence[str], task: Task) -> tuple[Dataset, Passed]:
     Raises:
         DataError: They cannot be read, or hold nothing that can be used.
     """
+    modes = _Texts(FAILURE_MODE, (), is_optional=True)
     signature = Signature(
         name=task.name,
-        fields=(*task.fields, Field(ENDED)),
+        fields=(*task.fields, Field(ENDED), Field(FAILURE_MODE)),
         window=task.window,
         cycle=task.cycle,
         machine=task.machine,
-        derived={**task.derived, ENDED: Category(ENDED, _ENDINGS, is_optional=True)},
+        derived={**task.derived, ENDED: Category(ENDED, _ENDINGS, is_optional=True), FAILURE_MODE: modes},
     )
     passed = Passed()
     by_machine: dict[str, dict[int, Telemetry]] = defaultdict(dict)
     for reading in _readings(urls, ItemParser(signature), passed):
         known = by_machine[reading.engine]
         passed.replaced += reading.cycle in known
-        ended = known[reading.cycle].values[-1] if reading.cycle in known else np.nan
-        # An end is told once, and not by each reading of its cycle.
-        if np.isnan(reading.values[-1]):
-            reading.values[-1] = ended
+        if reading.cycle in known:
+            # An end is told once, and not by each reading of its cycle.
+            ends = reading.values[-_TOLD:]
+            ends[:] = np.where(np.isnan(ends), known[reading.cycle].values[-_TOLD:], ends)
         known[reading.cycle] = reading
     if not by_machine:
         told = " ".join(passed.told()) or "they are empty"
         raise DataError(f"{', '.join(urls)}: expected readings of {task.words.machines}; {told}")
-    return _dataset(urls, task, by_machine, passed), passed
+    return _dataset(urls, task, by_machine, passed, tuple(modes.found)), passed
 
 
 def _readings(urls: Sequence[str], parser: ItemParser, passed: Passed) -> Iterator[Telemetry]:
@@ -120,9 +133,16 @@ def _readings(urls: Sequence[str], parser: ItemParser, passed: Passed) -> Iterat
         passed.empty += inputs.empty
 
 
-def _dataset(urls: Sequence[str], task: Task, by_machine: dict[str, dict[int, Telemetry]], passed: Passed) -> Dataset:
+def _dataset(
+    urls: Sequence[str],
+    task: Task,
+    by_machine: dict[str, dict[int, Telemetry]],
+    passed: Passed,
+    mode_names: Sequence[str],
+) -> Dataset:
     names: list[str] = []
     endings: list[Ending | None] = []
+    modes: list[str] = []
     units: list[int] = []
     cycles: list[int] = []
     values: list[np.ndarray] = []
@@ -131,10 +151,11 @@ def _dataset(urls: Sequence[str], task: Task, by_machine: dict[str, dict[int, Te
             names.append(machine if number == 1 else f"{machine}#{number}")
             units += [len(names)] * len(life)
             cycles += [each.cycle - life[0].cycle + 1 for each in life]
-            values += [each.values[:-1] for each in life]
+            values += [each.values[:-_TOLD] for each in life]
             passed.gaps += life[-1].cycle - life[0].cycle + 1 - len(life)
-            told = life[-1].values[-1]
+            told, mode = life[-1].values[-_TOLD:].tolist()
             endings.append(None if np.isnan(told) else _ENDINGS[int(told)])
+            modes.append("" if np.isnan(mode) else mode_names[int(mode)])
     trajectories = Trajectories(np.array(units), np.array(cycles), np.array(values, dtype=np.float64))
     said = [each for each in endings if each is not None]
     # Of one that says nothing, nothing more is known than that it ran.
@@ -150,13 +171,14 @@ def _dataset(urls: Sequence[str], task: Task, by_machine: dict[str, dict[int, Te
         task,
         tuple(names),
         known,
+        tuple(modes) if mode_names else (),
     )
 
 
 def _lives(readings: list[Telemetry]) -> Iterator[list[Telemetry]]:
     """A machine's readings from one failure or removal to the next."""
     running = _ENDINGS.index(Ending.RUNNING)
-    ends = [row + 1 for row, each in enumerate(readings) if each.values[-1] in range(running)]
+    ends = [row + 1 for row, each in enumerate(readings) if each.values[-_TOLD] in range(running)]
     bounds = [0, *ends, *([len(readings)] if not ends or ends[-1] < len(readings) else [])]
     return (readings[start:end] for start, end in pairwise(bounds))
 

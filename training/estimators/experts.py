@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Self
 
 import numpy as np
@@ -11,6 +12,7 @@ from sklearn.base import BaseEstimator
 from scoring.model.outputs import Outputs
 from training.data.labels import Classes
 from training.estimators.grades import Grades
+from training.estimators.modes import FailureModes
 from training.estimators.prognosis import Prognosis
 
 FloatArray = NDArray[np.float32]
@@ -35,12 +37,14 @@ class Experts(BaseEstimator):  # type: ignore[misc]
         whole: Answers for whole windows. As a Pipeline fits its steps, `fit` fits it itself, not a copy.
         torn: Answers for torn ones.
         window: How many messages a window can hold (W).
+        modes: Tells the failure modes, once it is fitted; None: nothing does.
     """
 
-    def __init__(self, whole: Prognosis, torn: Prognosis, window: int) -> None:
+    def __init__(self, whole: Prognosis, torn: Prognosis, window: int, modes: FailureModes | None = None) -> None:
         self.whole = whole
         self.torn = torn
         self.window = window
+        self.modes = modes
 
     @property
     def classes(self) -> Classes:
@@ -96,9 +100,10 @@ class Experts(BaseEstimator):  # type: ignore[misc]
             x: float32 [rows, features].
         """
         whole = self.are_whole(x)[:, np.newaxis]
-        return Outputs(
+        said = Outputs(
             *(
                 np.where(whole, *both)
                 for both in zip(self.whole.predict(x).each(), self.torn.predict(x).each(), strict=True)
             )
         )
+        return said if self.modes is None else replace(said, modes=self.modes.predict(x).astype(np.float32))

@@ -139,4 +139,5 @@ def outputs(
         values=np.empty((len(chances), 0), dtype=np.float32),
         middle=middle[:, np.newaxis].astype(np.float32),
         survival=(chances @ grades.later).astype(np.float32),
+        modes=np.empty((len(chances), 0), dtype=np.float32),
     )

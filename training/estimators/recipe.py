@@ -14,6 +14,7 @@ from sklearn.preprocessing import StandardScaler
 from training.data.task import Task
 from training.estimators.experts import Experts
 from training.estimators.features import WindowFeatures
+from training.estimators.modes import FailureModes
 from training.estimators.prognosis import Prognosis
 from training.estimators.views import View
 
@@ -85,6 +86,11 @@ class Recipe:
         """The same without the model for torn windows."""
         recipe = self.scaled(task.window)
         return recipe._after_features(task, recipe._prognosis(task))
+
+    def modes(self, task: Task, names: tuple[str, ...]) -> FailureModes:
+        """What tells a task's failure modes by the same features, not fitted."""
+        recipe = replace(self.scaled(task.window), networks=self.torn_networks)
+        return FailureModes(recipe._networks(MLPClassifier, self.grader_decay), names)
 
     def _after_features(self, task: Task, prognosis: Experts | Prognosis) -> Pipeline:
         features = WindowFeatures(

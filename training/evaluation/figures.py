@@ -15,6 +15,7 @@ from training.data.labels import Classes
 from training.evaluation.curves import CurveFigures, curve_figures
 from training.evaluation.measures import calibration_error, nasa_score, root_mean_square
 
+_NEAR = 50
 WELL_HELD = 0.7
 """An engine is held if so many of its rows are."""
 
@@ -39,6 +40,8 @@ class Figures:
         width: Mean width of low..high, in cycles.
         class_f1: F1 of each class.
         curve: What the model's curves reached; None for a model without.
+        mode_f1: Macro-F1 of the most probable failure mode over the last 50 cycles of engines whose mode is known; None
+            where none is, or the model tells none.
     """
 
     rows: int
@@ -55,10 +58,13 @@ class Figures:
     width: float
     class_f1: dict[str, float]
     curve: CurveFigures | None
+    mode_f1: float | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """The figures as plain numbers, rounded to 4 digits so that they compare across machines."""
-        return {key: _rounded(value) for key, value in asdict(self).items()}
+        # As files of before it was known.
+        told = {key: value for key, value in asdict(self).items() if key != "mode_f1" or value is not None}
+        return {key: _rounded(value) for key, value in told.items()}
 
 
 def evaluate(said: Outputs, data: Dataset, classes: Classes, cap: float, curve: Curve | None) -> Figures:
@@ -98,7 +104,17 @@ def evaluate(said: Outputs, data: Dataset, classes: Classes, cap: float, curve: 
         width=float(np.mean(high - low)),
         class_f1={name: float(value) for name, value in zip(classes.names, f1, strict=True)},
         curve=None if curve is None else curve_figures(said.survival, curve, data, cap),
+        mode_f1=_mode_f1(said, data),
     )
+
+
+def _mode_f1(said: Outputs, data: Dataset) -> float | None:
+    if not said.modes.shape[1] or not data.mode_names:
+        return None
+    engines = np.array([data.mode_names.index(each) if each else -1 for each in data.modes])
+    modes = engines[data.trajectories.units - 1]
+    rows = (modes >= 0) & (data.rul < _NEAR)
+    return float(f1_score(modes[rows], said.modes[rows].argmax(axis=1), average="macro", zero_division=0.0))
 
 
 def _rounded(value: object) -> object:

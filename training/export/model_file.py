@@ -19,6 +19,7 @@ from scoring.model.signature import (
     GOLDEN_KEY,
     MAX_GOLDEN_BYTES,
     MIDDLE,
+    MODES,
     PROBABILITIES,
     RUL,
     SIGNATURE_KEY,
@@ -85,6 +86,7 @@ def build(name: str, fitted: Fitted, data: Dataset) -> onnx.ModelProto:
         alert=_alert(prognosis.classes.names[0], fitted.alert),
         curve=prognosis.grades_.curve,
         machine=task.machine,
+        modes=() if prognosis.modes is None else prognosis.modes.names,
         derived=task.derived,
         format=DERIVED_FORMAT if task.derived else FORMAT,
     )
@@ -141,4 +143,6 @@ def _golden(pipeline: Pipeline, data: Dataset) -> Golden:
         chosen = chosen[np.linspace(0, len(chosen) - 1, most).astype(int)]
     said = predict(pipeline, chosen)
     outputs = {PROBABILITIES: said.probabilities, RUL: said.rul, MIDDLE: said.middle, SURVIVAL: said.survival}
+    if said.modes.shape[1]:
+        outputs[MODES] = said.modes
     return Golden(chosen, outputs, GOLDEN_TOLERANCE)

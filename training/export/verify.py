@@ -76,7 +76,7 @@ def verify(content: bytes, pipeline: Pipeline, windows: FloatArray) -> Verificat
     off = Outputs(*(np.abs(one - other) for one, other in zip(found.each(), expected.each(), strict=True)))
     result = Verification(
         windows=len(windows),
-        probability=float(np.max([off.probabilities.max(initial=0.0), off.survival.max(initial=0.0)])),
+        probability=float(max(each.max(initial=0.0) for each in (off.probabilities, off.survival, off.modes))),
         rul=float(np.max([off.rul.max(initial=0.0), off.middle.max(initial=0.0)])),
         labels=int((found.probabilities.argmax(axis=1) != expected.probabilities.argmax(axis=1)).sum()),
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -29,6 +29,7 @@ from training.evaluation.figures import Figures, evaluate
 from training.evaluation.guarantee import Guarantee, attainable, guaranteed
 from training.evaluation.measures import root_mean_square
 from training.fitting.drawing import Cut, drawn
+from training.fitting.modes import fit_modes
 from training.fitting.tearing import torn_copies
 from training.progress import Tell
 
@@ -91,6 +92,10 @@ def fit(recipe: Recipe, data: Dataset, progress: Tell, jobs: int = 1, alpha: flo
         labels, rul = labels[source], data.rul[source]
         units = data.trajectories.units[source]
         pipeline, chances, median = _cross_validated(recipe, data, x, rul, units, cut, progress, jobs)
+        modes = np.empty((rows, 0), dtype=np.float32)
+        if data.mode_names:
+            progress(f"{data.name}: fitting failure modes")
+            pipeline[-1].modes, modes = fit_modes(recipe, pipeline, data, x[: len(source)], source)
         whole = pipeline[-1].are_whole(pipeline[0].counts(x[: len(source)]))
     found = _calibrated(pipeline, chances, median, rul, whole, recipe.share)
     low, median, high = found.rul[rows:].T
@@ -99,7 +104,7 @@ def fit(recipe: Recipe, data: Dataset, progress: Tell, jobs: int = 1, alpha: flo
         "coverage": float(np.mean((low <= rul[rows:]) & (rul[rows:] <= high))),
         "rmse": root_mean_square(median.astype(np.float64) - np.minimum(rul[rows:], task.cap)),
     }
-    found = Outputs(*(each[:rows] for each in found.each()))
+    found = replace(Outputs(*(each[:rows] for each in found.each())), modes=modes)
     figures = evaluate(found, data, task.classes, task.cap, pipeline[-1].grades_.curve)
     guarantee = guaranteed(found.probabilities[:, 0], data, alpha)
     unfailed = 0 if cut is None else len(cut.last)

@@ -14,8 +14,9 @@ from skl2onnx.helpers.onnx_helper import select_model_inputs_outputs
 from sklearn.pipeline import Pipeline
 
 from scoring.model.outputs import RUL_COLUMNS
-from scoring.model.signature import INPUT_NAME, MIDDLE, PROBABILITIES, RUL, SURVIVAL, Field
+from scoring.model.signature import INPUT_NAME, MIDDLE, MODES, PROBABILITIES, RUL, SURVIVAL, Field
 from training.estimators.experts import WHOLE, Experts
+from training.estimators.modes import FailureModes
 from training.estimators.prognosis import BY_CURVE, CAUTION, Prognosis
 from training.graph.curve import add_curve
 from training.graph.features import FeaturesGraph
@@ -57,8 +58,11 @@ def to_onnx(pipeline: Pipeline, window: int, fields: Sequence[Field]) -> onnx.Mo
     nodes = Nodes()
     experts: Experts = pipeline[-1]
     features = FeaturesGraph(pipeline[0], len(fields)).add(nodes.part("features"), INPUT_NAME)
-    answers = nodes("Cast", _add_experts(nodes, features, experts), to=onnx.TensorProto.FLOAT)
-    described = _described(experts)
+    said = _add_experts(nodes, features, experts)
+    if experts.modes is not None:
+        said = nodes("Concat", said, _add_modes(nodes.part("modes"), features, experts.modes), axis=1)
+    answers = nodes("Cast", said, to=onnx.TensorProto.FLOAT)
+    described = _described(experts) | _described_modes(experts)
     ends = np.cumsum([width for width, _ in described.values()])
     columns = ", ".join(f"{each.name} [{each.unit}]" if each.unit else each.name for each in fields)
     return nodes.model(
@@ -91,6 +95,13 @@ def _described(experts: Experts) -> dict[str, tuple[int, str]]:
     }
 
 
+def _described_modes(experts: Experts) -> dict[str, tuple[int, str]]:
+    if experts.modes is None:
+        return {}
+    names = experts.modes.names
+    return {MODES: (len(names), f"How likely an engine fails by {', '.join(names)}, if it fails")}
+
+
 def last_step(estimator: Any) -> Any:  # noqa: ANN401 - any estimator
     """What a pipeline ends with, also one within another; an estimator itself."""
     return last_step(estimator[-1]) if isinstance(estimator, Pipeline) else estimator
@@ -120,6 +131,14 @@ def _add_experts(nodes: Nodes, features: str, experts: Experts) -> str:
     of_whole = _asked(nodes.part("whole"), any_whole, features, experts.whole, width)
     of_torn = _asked(nodes.part("torn"), any_torn, features, experts.torn, width)
     return gate("Where", gate("GreaterOrEqual", enough, floats([0])), of_whole, of_torn)
+
+
+def _add_modes(nodes: Nodes, features: str, modes: FailureModes) -> str:
+    """`FailureModes.predict`, float64 [engines, modes]."""
+    networks = [Network.of(each, modes.places(each)) for each in modes.networks_]
+    known = [each for each in networks if each is not None]
+    chances, _ = add_networks(nodes, nodes("Cast", features, to=_DOUBLE), known)
+    return nodes("Mul", nodes("Sum", *chances), nodes.constant("for each network", doubles([1 / len(networks)])))
 
 
 def _asked(nodes: Nodes, condition: str, features: str, prognosis: Prognosis, width: int) -> str:

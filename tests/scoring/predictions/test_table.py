@@ -51,7 +51,8 @@ def drawn(data, signature: Signature) -> Outputs:
     """Any outputs of a model."""
     curve = signature.curve
     columns = (len(signature.classes), 3 if signature.interval else 0, len(signature.values))
-    return Outputs(*(data.draw(numbers(each)) for each in (*columns, *((1, len(curve.edges)) if curve else (0, 0)))))
+    columns += (1, len(curve.edges)) if curve else (0, 0)
+    return Outputs(*(data.draw(numbers(each)) for each in (*columns, len(signature.modes))))
 
 
 def scored(told: Described, items: list, outputs: Outputs) -> Predictions:
@@ -68,6 +69,7 @@ described = st.sampled_from(
         {"interval": 0.0, "scores": True, "values": ("x", "y")},
         {"interval": 0.0, "classes": ("x", "y"), "edges": (), "alert": {}},
         {"curve": Curve((10.0, 30.0), (40.0, 60.0))},
+        {"curve": Curve((10.0, 30.0), (40.0, 60.0)), "modes": ("fan", "seal")},
     ]
 )
 

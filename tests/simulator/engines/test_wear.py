@@ -20,7 +20,7 @@ def real(name):
 
 
 def test_the_files_have_the_form_of_nasas(tmp_path):
-    train, test, rul = cmapss.write_subset(tmp_path, "FD003", train=5, test=7, seed=3)
+    train, test, rul, ended = cmapss.write_subset(tmp_path, "FD003", train=5, test=7, seed=3)
     lines = train.read_text().splitlines()
     assert all(len(line.split()) == 26 and line.endswith("  ") for line in lines)
     units = table(train)[:, 0]
@@ -29,6 +29,10 @@ def test_the_files_have_the_form_of_nasas(tmp_path):
         cycles = table(train)[units == unit, 1]
         assert list(cycles) == list(range(1, len(cycles) + 1))
     assert len(rul.read_text().split()) == 7
+    header, *told = ended.read_text().splitlines()
+    assert header == "unit,Ended,FailureMode"
+    assert {line.split(",", 1)[1] for line in told} <= {"failed,fan", "failed,high-pressure compressor"}
+    assert [int(line.split(",")[0]) for line in told] == list(range(1, 6))
     assert set(table(test)[:, 0]) == set(range(1, 8))
 
 

@@ -47,7 +47,7 @@ def test_a_set_of_cmapss_is_cut_and_a_file_says_how_each_engine_ended(small, tmp
     assert main(["censor", *given, "--share", "0.3", "--scheme", "closing-date", "--out", str(tmp_path)]) == 0
     command = capsys.readouterr().out.splitlines()[-1]
     assert command.startswith(f"next: python -m training fit --data {tmp_path} --subset TINY --ended {tmp_path}")
-    endings = read_endings(tmp_path / "ended_TINY.csv", "unit")
+    endings, _ = read_endings(tmp_path / "ended_TINY.csv", "unit")
     assert sorted(endings.values()) == ["failed"] * 7 + ["running"] * 3
     assert list(tmp_path.glob("test_TINY.*"))
     assert list(tmp_path.glob("RUL_TINY.*"))

@@ -48,6 +48,19 @@ def test_what_was_left_is_as_good_as_a_failure(tmp_path) -> None:
     assert table(tmp_path / "train_pumps.csv", "RUL", "3", "0").failed.all()
 
 
+def test_a_column_beside_it_says_by_which_mode_a_machine_failed(tmp_path) -> None:
+    path = tmp_path / "ended.csv"
+    path.write_text("Pump,Ended,FailureMode\nA,failed, seal \nB,failed,\nC,removed,seal\n")
+    _, modes = read_endings(path, "Pump")
+    # Of one that was taken out before, nobody knows.
+    assert modes == {"A": "seal", "B": "", "C": ""}
+    rows = [f"P{n},{hour},1450,5,40,2,55,11,failed,{'' if hour == 1 else 'fan'}" for n in (1, 2) for hour in (1, 2)]
+    (tmp_path / "train_pumps.csv").write_text("\n".join([f"{HEADER},Ended,FailureMode", *rows, ""]))
+    data = load_table(tmp_path / "train_pumps.csv", TASK)
+    assert (data.modes, data.mode_names) == (("fan", "fan"), ("fan",))
+    assert data.of(data.failed).modes == ("fan", "fan")
+
+
 def test_a_table_that_says_nothing_has_no_endings(tmp_path) -> None:
     assert table(tmp_path / "train_pumps.csv", "Site", "north", "south").endings == ()
 
@@ -56,7 +69,7 @@ def test_what_is_written_is_read_again(tmp_path) -> None:
     path = tmp_path / "ended.csv"
     ends = [("P 1", Ending.RUNNING), ('a "b", c', Ending.FAILED)]
     write_endings(path, "Pump", ends)
-    assert read_endings(path, "Pump") == dict(ends)
+    assert read_endings(path, "Pump") == (dict(ends), {})
     assert endings_of(dict(ends), ['a "b", c', "P 1"], path) == (Ending.FAILED, Ending.RUNNING)
 
 

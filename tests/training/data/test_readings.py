@@ -36,7 +36,7 @@ TASK = Task(
 
 def reading(machine: str, hour: float, flow: float, ended: str = "", mode: str = "idle") -> dict:
     when = (BEGIN + timedelta(hours=hour)).strftime("%Y-%m-%dT%H:%M:%SZ")
-    return {"Compressor": machine, "Time": when, "Mode": mode, "Flow": flow, "Ended": ended}
+    return {"Compressor": machine, "Time": when, "Mode": mode, "Flow": flow, "Ended": ended, "FailureMode": ""}
 
 
 # Mixed, late, twice in an hour, and with a gap.
@@ -47,7 +47,7 @@ READINGS = [
     reading("A", 4, 2.0),
     reading("B", 1, 10.5),
     reading("B", 1.5, 11.0),
-    reading("A", 9, 4.0, "failed"),
+    {**reading("A", 9, 4.0, "failed"), "FailureMode": "seal"},
     reading("B", 2, 12.0, "removed"),
 ]
 
@@ -121,6 +121,7 @@ def test_the_same_readings_are_the_same_data_in_each_form(tmp_path) -> None:
     data, passed = found["comma"]
     assert data.names == ("A", "B")
     assert data.endings == (Ending.FAILED, Ending.REMOVED)
+    assert (data.modes, data.mode_names) == (("seal", ""), ("seal",))
     assert data.trajectories.cycles.tolist() == [1, 2, 3, 7, 1, 2, 3]
     assert data.trajectories.values.tolist() == [
         [4, 0, 1],
@@ -134,15 +135,15 @@ def test_the_same_readings_are_the_same_data_in_each_form(tmp_path) -> None:
     assert data.rul.tolist() == [6, 5, 4, 0, 2, 1, 0]
     assert (passed.readings, passed.replaced, passed.gaps, passed.refused) == (8, 1, 3, {})
     for name, (other, _) in found.items():
-        assert (name, other.sha256, other.endings) == (name, data.sha256, data.endings)
+        assert (name, other.sha256, other.endings, other.modes) == (name, data.sha256, data.endings, data.modes)
 
 
 def test_files_need_not_say_how_machines_ended(tmp_path) -> None:
-    given = [{name: value for name, value in each.items() if name != "Ended"} for each in READINGS]
+    given = [{name: value for name, value in each.items() if name not in {"Ended", "FailureMode"}} for each in READINGS]
     pq.write_table(pa.Table.from_pylist(given), tmp_path / "x.parquet")
     for url in (table(tmp_path / "x.csv", given), str(tmp_path / "x.parquet")):
         data, passed = load_readings([url], TASK)
-        assert (data.endings, passed.readings) == ((), 8)
+        assert (data.endings, data.modes, passed.readings) == ((), (), 8)
 
 
 def test_windows_have_gaps_where_a_device_has_none_of_the_messages(tmp_path) -> None:

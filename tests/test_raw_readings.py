@@ -54,7 +54,10 @@ def batch(folder: Path, given: Path) -> list[dict]:
 def test_the_model_is_called_by_its_task_and_tells_most_machines_that_it_had_not_seen(folder) -> None:
     signature = Model.load(folder / "model.onnx").signature
     assert (signature.name, signature.machine, signature.cycle) == ("readings", "Compressor", "Period")
-    assert signature.figures["test"]["macro_f1"] > 0.85
+    assert signature.modes == ("bearing", "seal")
+    # Of half the epochs, and eight machines.
+    assert signature.figures["test"]["macro_f1"] > 0.6
+    assert signature.figures["test"]["mode_f1"] > 0.8
 
 
 async def test_the_service_answers_raw_readings_as_batch_does(folder) -> None:

@@ -148,6 +148,7 @@ def test_engines_are_written(tmp_path):
         "train_FD003.txt",
         "test_FD003.txt",
         "RUL_FD003.txt",
+        "ended_FD003.csv",
     ]
     assert all(Path(line).exists() for line in result.stdout.split())
 

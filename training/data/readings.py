@@ -39,6 +39,14 @@ class _Texts(Category):
         return np.nan if value in (None, "") else float(self.found.setdefault(category_text(value), len(self.found)))
 
 
+@dataclass(frozen=True)
+class _Ends(Category):
+    """How machines ended, in whatever case, as tables have it."""
+
+    def of(self, value: object) -> float:
+        return super().of(category_text(value).lower() if isinstance(value, str) else value)
+
+
 @dataclass
 class Passed:
     """What was read, and what could not be used of it.
@@ -96,7 +104,7 @@ def load_readings(urls: Sequence[str], task: Task) -> tuple[Dataset, Passed]:
         window=task.window,
         cycle=task.cycle,
         machine=task.machine,
-        derived={**task.derived, ENDED: Category(ENDED, _ENDINGS, is_optional=True), FAILURE_MODE: modes},
+        derived={**task.derived, ENDED: _Ends(ENDED, _ENDINGS, is_optional=True), FAILURE_MODE: modes},
     )
     passed = Passed()
     by_machine: dict[str, dict[int, Telemetry]] = defaultdict(dict)

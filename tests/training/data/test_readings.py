@@ -48,7 +48,7 @@ READINGS = [
     reading("B", 1, 10.5),
     reading("B", 1.5, 11.0),
     {**reading("A", 9, 4.0, "failed"), "FailureMode": "seal"},
-    reading("B", 2, 12.0, "removed"),
+    reading("B", 2, 12.0, " Removed"),
 ]
 
 

@@ -12,7 +12,8 @@ import numpy as np
 from scoring.cli.console import note, say
 from scoring.model.model import Model
 from scoring.model.outputs import Outputs
-from training.data.dataset import Dataset, default_directory, load_test
+from training.cli.data import add_directory
+from training.data.dataset import Dataset, load_test
 from training.data.predictions import load_predictions
 from training.data.task import CMAPSS
 from training.errors import DataError
@@ -34,12 +35,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         help="in place of a model: CSV tables as `batch` writes them, such as FD001=fd001.csv",
     )
     parser.add_argument("--sets", nargs="+", choices=SETS, default=list(SETS), help="default: all four")
-    parser.add_argument(
-        "--data",
-        type=Path,
-        default=default_directory(),
-        help="directory of the C-MAPSS files; default: CMAPSS_DIR, else data/cmapss",
-    )
+    add_directory(parser)
     parser.add_argument("--json", action="store_true", help="print JSON")
 
 

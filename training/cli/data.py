@@ -25,21 +25,32 @@ UNIT = "unit"
 """What the first column of a file of endings is called where engines have numbers alone."""
 
 
-def add_data(parser: argparse.ArgumentParser) -> None:
-    """Add the options that say which engines."""
+def add_directory(parser: argparse.ArgumentParser) -> None:
+    """Add the option that says where the C-MAPSS files are."""
     parser.add_argument(
         "--data",
         type=Path,
         default=default_directory(),
         help="directory of the C-MAPSS files; default: CMAPSS_DIR, else data/cmapss",
     )
+
+
+def add_data(parser: argparse.ArgumentParser) -> None:
+    """Add the options that say which engines."""
+    add_directory(parser)
     parser.add_argument("--subset", default="FD003", help="such as FD003, the default")
     parser.add_argument(
         "--task",
         type=Path,
         help="TOML description of another machine, whose telemetry is train_<subset>.csv and test_<subset>.csv",
     )
-    add_readings(parser)
+    parser.add_argument(
+        "--readings",
+        nargs="+",
+        metavar="FILE",
+        help="readings as devices sent them, in place of --data and --subset: CSV, NDJSON, Parquet, or what IoT Hub "
+        "stored; files, folders, patterns or blobs",
+    )
     parser.add_argument(
         "--hold-out",
         type=number(float, 0, 0.9),
@@ -52,17 +63,6 @@ def add_data(parser: argparse.ArgumentParser) -> None:
         type=_time,
         metavar="TIME",
         help="train on what was known then alone, and test on machines of --readings that began later",
-    )
-
-
-def add_readings(parser: argparse.ArgumentParser) -> None:
-    """Add the option that names readings as devices sent them."""
-    parser.add_argument(
-        "--readings",
-        nargs="+",
-        metavar="FILE",
-        help="readings as devices sent them, in place of --data and --subset: CSV, NDJSON, Parquet, or what IoT Hub "
-        "stored; files, folders, patterns or blobs",
     )
 
 

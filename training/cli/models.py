@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 
 from scoring.cli.console import say
-from training.data.dataset import default_directory
+from training.cli.data import add_directory
 from training.progress import told
 from training.release.card import overview
 from training.release.fleet import ship
@@ -14,12 +14,7 @@ from training.release.fleet import ship
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Add the command's options."""
-    parser.add_argument(
-        "--data",
-        type=Path,
-        default=default_directory(),
-        help="directory of the C-MAPSS files; default: CMAPSS_DIR, else data/cmapss",
-    )
+    add_directory(parser)
     parser.add_argument("--out", type=Path, default=Path("models"), help="directory; default: models")
     parser.add_argument("--jobs", type=int, default=2, help="processes that work at once; default: 2")
 

@@ -121,7 +121,7 @@ def _machine(found: Inspection) -> str:
         and not each.times
     ]
     named = [name for name in names if _MACHINES.search(name)]
-    texts = [name for name in names if found.columns[name].texts and name != ENDED]
+    texts = [name for name in names if found.columns[name].texts and name not in {ENDED, FAILURE_MODE}]
     if not named and not texts:
         raise DataError(
             f"{found.name}: no column seems to tell machines apart; name it by --machine, one of "

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,7 @@ from scoring.model.quiet_stderr import without_schema_errors
 from scoring.model.signature import (
     GOLDEN_KEY,
     INPUT_NAME,
+    KEPT,
     MIDDLE,
     MODES,
     PROBABILITIES,
@@ -73,6 +75,7 @@ class Model:
         self._session = _session(content, origin)
         self._of_classes = SCORES if self.signature.scores else PROBABILITIES
         self._outputs = self._checked_outputs()
+        self._knows_kept = self._checked_optional()
         self._attributes = [PROBABILITIES if each == SCORES else each for each in self._outputs]
         self.golden_difference, self.golden_digest = self._check_golden(golden)
 
@@ -95,8 +98,41 @@ class Model:
         Args:
             windows: float32 [engines, W, fields], oldest cycle first, NaN where there is no message or no value.
         """
-        said = self._session.run(self._outputs, {INPUT_NAME: windows})
-        return Outputs.of(len(windows), dict(zip(self._attributes, said, strict=True)))
+        return self._run({INPUT_NAME: windows}, len(windows))
+
+    def predict_without(self, window: FloatArray, columns: Sequence[int]) -> Outputs:
+        """Score a window, and again for each field that is named, as if all of that field's values were missing.
+
+        Args:
+            window: float32 [W, fields].
+            columns: The fields, each taken out in turn.
+
+        Returns:
+            Of 1 + len(columns) answers, the first of the window as it is.
+        """
+        rows = range(1, len(columns) + 1)
+        if self._knows_kept:
+            kept = np.ones((len(columns) + 1, window.shape[1]), dtype=np.float32)
+            kept[rows, columns] = 0
+            return self._run({INPUT_NAME: window[np.newaxis], KEPT: kept}, len(kept))
+        windows = np.repeat(window[np.newaxis], len(columns) + 1, axis=0)
+        windows[rows, :, columns] = np.nan
+        return self.predict(windows)
+
+    def _run(self, fed: dict[str, FloatArray], answers: int) -> Outputs:
+        said = self._session.run(self._outputs, fed)
+        return Outputs.of(answers, dict(zip(self._attributes, said, strict=True)))
+
+    def _checked_optional(self) -> bool:
+        """Whether the graph knows `kept`, once that has the shape that the signature asks for."""
+        optional = {each.name: each for each in self._session.get_overridable_initializers()}
+        kept = optional.get(KEPT)
+        if kept is not None and (kept.shape[1:], kept.type) != ([len(self.signature.fields)], _FLOATS):
+            raise ModelError(
+                f"{self._origin} takes {KEPT} as {kept.shape} of {kept.type}, its signature says "
+                f"[answers, {len(self.signature.fields)}] of {_FLOATS}; export it again"
+            )
+        return kept is not None
 
     def _checked_outputs(self) -> list[str]:
         """The names of the outputs to ask for, once the graph has the shape that its signature tells."""

@@ -33,6 +33,9 @@ GOLDEN_KEY = "turbofan.golden"
 DRIFT_KEY = "turbofan.drift"
 
 INPUT_NAME = "telemetry"
+KEPT = "kept"
+"""A second input that may be left out, [answers, fields]: 1 for a field that counts, 0 for one that is as if missing
+from the whole window. Of one window it asks for several answers, whose features are computed once."""
 PROBABILITIES = "probabilities"
 SCORES = "scores"
 RUL = "rul"

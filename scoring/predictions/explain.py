@@ -49,10 +49,7 @@ def explain(model: Model, window: FloatArray, count: int = 3) -> list[Influence]
     kept = {signature.cycle, *_settings(signature.data.get("settings"))}
     present = np.count_nonzero(~np.isnan(window), axis=0)
     columns = [column for column, name in enumerate(signature.field_names) if name not in kept and present[column]]
-    windows = np.repeat(window[np.newaxis], len(columns) + 1, axis=0)
-    for row, column in enumerate(columns, start=1):
-        windows[row, :, column] = np.nan
-    outputs = model.predict(windows)
+    outputs = model.predict_without(window, columns)
     moved = np.abs(outputs.probabilities[1:] - outputs.probabilities[0]).sum(axis=1) / 2
     cycles = np.zeros(len(columns))
     medians = outputs.middle if signature.curve else outputs.rul[:, 1:2]

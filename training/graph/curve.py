@@ -26,25 +26,28 @@ def add_curve(nodes: Nodes, together: str, median: str, prognosis: Prognosis) ->
     """
     grades, calibration = prognosis.grades_, prognosis.calibration
     chances = _sharpened(nodes, together, len(prognosis.graders_), 1.0 if calibration is None else calibration.power)
-    classes = nodes("MatMul", chances, nodes.constant("classes of grades", grades.places(prognosis.classes)))
-    survival = nodes("MatMul", chances, nodes.constant("later grades", grades.later))
-    # In its own axis, several levels at once.
-    fine = nodes("Unsqueeze", nodes("MatMul", chances, nodes.constant("parts", grades.parts)), _GRADES)
-    below = nodes("Unsqueeze", nodes("MatMul", chances, nodes.constant("earlier parts", grades.earlier)), _GRADES)
     levels = [MIDDLE] if calibration is None else [calibration.intervals.below, MIDDLE, calibration.intervals.above]
-    missing = nodes("Sub", nodes.constant("levels", doubles(levels)[np.newaxis, :, np.newaxis]), below)
-    share = nodes("Div", missing, nodes("Max", fine, nodes.constant("tiny", doubles([TINY]))))
+    # Several levels side by side, each with all parts.
+    tables = [
+        grades.places(prognosis.classes),
+        grades.later,
+        np.tile(grades.parts, len(levels)),
+        np.tile(grades.earlier, len(levels)),
+        grades.means[:, np.newaxis],
+    ]
+    every = nodes("MatMul", chances, nodes.constant("of grades", np.concatenate(tables, axis=1)))
+    classes, survival, fine, below, mean = nodes.split(every, [each.shape[1] for each in tables], axis=1)
+    wanted = nodes.constant("levels", doubles(np.repeat(levels, len(grades.widths)))[np.newaxis])
+    share = nodes("Div", nodes("Sub", wanted, below), nodes("Max", fine, nodes.constant("tiny", doubles([TINY]))))
     share = nodes("Clip", share, nodes.constant("none", doubles(0)), nodes.constant("all", doubles(1)))
-    times = nodes("MatMul", share, nodes.constant("widths", grades.widths[:, np.newaxis]))
-    quantiles = nodes("Reshape", times, whole_numbers([-1, len(levels)]))
+    widths = np.kron(np.eye(len(levels)), grades.widths[:, np.newaxis])
+    quantiles = nodes("MatMul", share, nodes.constant("widths", widths))
     if calibration is None:
         return nodes("Concat", classes, quantiles, median, quantiles, quantiles, survival, axis=1)
-    low, middle, high = (nodes.columns(quantiles, whole_numbers([each])) for each in range(3))
-    mean = nodes("MatMul", chances, nodes.constant("means", grades.means[:, np.newaxis]))
-    below_by, above_by = _offsets(nodes, mean, calibration.intervals)
-    low = nodes("Relu", nodes("Min", nodes("Add", low, below_by), middle))
-    high = nodes("Max", nodes("Add", high, above_by), middle)
-    return nodes("Concat", classes, low, median, high, middle, survival, axis=1)
+    ends = nodes("Add", quantiles, _offsets(nodes, mean, calibration.intervals))
+    low, middle, high = nodes.split(ends, [1, 1, 1], axis=1)
+    low = nodes("Relu", nodes("Min", low, middle))
+    return nodes("Concat", classes, low, median, nodes("Max", high, middle), middle, survival, axis=1)
 
 
 def _sharpened(nodes: Nodes, together: str, count: int, power: float) -> str:
@@ -55,14 +58,16 @@ def _sharpened(nodes: Nodes, together: str, count: int, power: float) -> str:
     return nodes("Div", raised, nodes("ReduceSum", raised, _GRADES))
 
 
-def _offsets(nodes: Nodes, mean: str, intervals: Intervals) -> list[str]:
-    """What ends are off their quantiles; a piecewise linear function is a sum of ramps from its knots."""
-    ramps = nodes("Relu", nodes("Sub", mean, nodes.constant("knots", doubles(intervals.knots)[np.newaxis])))
-    found = []
-    for name, values in (("low", doubles(intervals.low)), ("high", doubles(intervals.high))):
-        slopes = np.diff(values) / np.diff(doubles(intervals.knots))
-        # Level before the first knot and after the last.
-        bends = np.diff(slopes, prepend=0.0, append=0.0)[:, np.newaxis]
-        bent = nodes("MatMul", ramps, nodes.constant(f"{name}, how much steeper at each knot", bends))
-        found.append(nodes("Add", bent, nodes.constant(f"{name} at first", values[:1])))
-    return found
+def _offsets(nodes: Nodes, mean: str, intervals: Intervals) -> str:
+    """What low, middle and high are off their quantiles, the middle by nothing, float64 [engines, 3].
+
+    A piecewise linear function is a sum of ramps from its knots.
+    """
+    knots = doubles(intervals.knots)
+    ramps = nodes("Relu", nodes("Sub", mean, nodes.constant("knots", knots[np.newaxis])))
+    values = np.stack([doubles(intervals.low), np.zeros(len(knots)), doubles(intervals.high)], axis=1)
+    slopes = np.diff(values, axis=0) / np.diff(knots)[:, np.newaxis]
+    # Level before the first knot and after the last.
+    bends = np.diff(slopes, axis=0, prepend=np.zeros((1, 3)), append=np.zeros((1, 3)))
+    steeper = nodes.constant("how much steeper at each knot", bends)
+    return nodes("Gemm", ramps, steeper, nodes.constant("at first", values[0]))

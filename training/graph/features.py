@@ -34,15 +34,18 @@ class FeaturesGraph:
         self._fields = fields
         self._limit = self._of_all_messages(self._of_all_fields(features.limit_[np.newaxis], LARGEST))
 
-    def add(self, nodes: Nodes, windows: str) -> str:
+    def add(self, nodes: Nodes, windows: str, kept: str = "") -> str:
         """Add the nodes.
 
         Args:
             nodes: The graph.
             windows: The name of the raw windows, [engines, W, fields].
+            kept: The name of 1 for a field that counts, and 0 for one that is as if missing from the whole window,
+                [answers, fields]; "": all count.
 
         Returns:
-            The name of the features, [engines, sensors x filters + 2].
+            The name of the features, [engines, sensors x filters + 2]; where `kept` has several rows, those of one
+            window for each, [answers, sensors x filters + 2].
         """
         features = self._features
         counted = self._by_window(nodes, nodes.columns(windows, whole_numbers([features.cycle])))
@@ -75,7 +78,18 @@ class FeaturesGraph:
         filtered = nodes("MatMul", bank, steps)
         by_sensor = nodes("Gather", nodes("Transpose", filtered, perm=[0, 2, 1]), features.sensors_, axis=1)
         flat = whole_numbers([0, len(features.sensors_) * features.bank_.shape[1]])
-        return nodes("Concat", nodes("Reshape", by_sensor, flat), cycle, messages, axis=1)
+        every = nodes("Concat", nodes("Reshape", by_sensor, flat), cycle, messages, axis=1)
+        return nodes("Mul", every, self._counting(nodes, kept)) if kept else every
+
+    def _counting(self, nodes: Nodes, kept: str) -> str:
+        """1 for each feature of a field that is kept, else 0: what a sensor that is missing everywhere comes to."""
+        features = self._features
+        filters = features.bank_.shape[1]
+        of = np.zeros((self._fields, features.n_features_out_), dtype=np.float32)
+        for place, sensor in enumerate(features.sensors_.tolist()):
+            of[sensor, place * filters : (place + 1) * filters] = 1
+        of[features.cycle, -2:] = 1
+        return nodes("MatMul", kept, nodes.constant("features of fields", of))
 
     def _age(self, nodes: Nodes, counted: str) -> str:
         features = self._features

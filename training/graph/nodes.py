@@ -101,6 +101,26 @@ class Nodes:
         """Add what picks some of the last axis, which takes a third of the time of `Gather`."""
         return self("ArrayFeatureExtractor", value, places, domain="ai.onnx.ml")
 
+    def split(self, value: str, widths: Sequence[int], axis: int, names: Sequence[str] = ()) -> list[str]:
+        """Add what divides an axis.
+
+        Args:
+            value: What is divided.
+            widths: Of the parts, which add up to the axis.
+            axis: Which.
+            names: Of the parts where they are the graph's outputs.
+
+        Returns:
+            The names of the parts; if there is but one and it needs no name, that of the whole.
+        """
+        if len(widths) == 1 and not names:
+            return [value]
+        name = self._new("Split")
+        outputs = list(names) or [f"{name}/{number}" for number in range(len(widths))]
+        sizes = self.constant(f"{name.removeprefix(self._path)}, widths", whole_numbers(widths))
+        self._nodes.append(helper.make_node("Split", [value, sizes], outputs, name, axis=axis))
+        return outputs
+
     def either(self, condition: str, then: Branch, otherwise: Branch, kind: int = onnx.TensorProto.FLOAT) -> list[str]:
         """Add what is computed one way or another.
 
@@ -142,7 +162,12 @@ class Nodes:
         return str(graph.output[0].name)
 
     def model(
-        self, name: str, says: str, inputs: Mapping[str, Tensor], outputs: Mapping[str, tuple[str, Tensor]]
+        self,
+        name: str,
+        says: str,
+        inputs: Mapping[str, Tensor],
+        outputs: Mapping[str, tuple[str, Tensor]],
+        optional: Mapping[str, tuple[Array, Tensor]] | None = None,
     ) -> onnx.ModelProto:
         """The nodes as a model of float32 numbers.
 
@@ -151,19 +176,22 @@ class Nodes:
             says: What it computes, for whoever opens the file.
             inputs: Each input, by its name.
             outputs: By the name that users know, which node's result it is, and what it is.
+            optional: Inputs that may be left out, what they are then, and what they are; their first axis is that of
+                the outputs, and need not be that of the other inputs.
         """
         for output, (value, _) in outputs.items():
-            self._nodes.append(helper.make_node("Identity", [value], [output], output))
-        described = {output: tensor for output, (_, tensor) in outputs.items()}
-        tensors = [
-            [
-                helper.make_tensor_value_info(each, onnx.TensorProto.FLOAT, ["engines", *tensor.axes], tensor.says)
-                for each, tensor in group.items()
-            ]
-            for group in (inputs, described)
+            if value != output:
+                self._nodes.append(helper.make_node("Identity", [value], [output], output))
+        optional = optional or {}
+        self._tensors += [numpy_helper.from_array(value, each) for each, (value, _) in optional.items()]
+        answers = "answers" if optional else "engines"
+        fed = [
+            *_described("engines", inputs),
+            *_described(answers, {each: tensor for each, (_, tensor) in optional.items()}),
         ]
+        answered = _described(answers, {each: tensor for each, (_, tensor) in outputs.items()})
         return helper.make_model(
-            self.graph(name, *tensors),
+            self.graph(name, fed, answered),
             opset_imports=[helper.make_opsetid(domain, version) for domain, version in OPSET.items()],
             ir_version=IR_VERSION,
             producer_name="turbofan-edge",
@@ -190,6 +218,13 @@ class Nodes:
         nodes = Nodes(path, self)
         outputs = [helper.make_tensor_value_info(name, kind, None) for name in make(nodes)]
         return nodes.graph(path, [], outputs)
+
+
+def _described(axis: str, tensors: Mapping[str, Tensor]) -> list[onnx.ValueInfoProto]:
+    return [
+        helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, [axis, *tensor.axes], tensor.says)
+        for name, tensor in tensors.items()
+    ]
 
 
 Branch = Callable[[Nodes], Sequence[str]]

@@ -14,7 +14,7 @@ from skl2onnx.helpers.onnx_helper import select_model_inputs_outputs
 from sklearn.pipeline import Pipeline
 
 from scoring.model.outputs import RUL_COLUMNS
-from scoring.model.signature import INPUT_NAME, MIDDLE, MODES, PROBABILITIES, RUL, SURVIVAL, Field
+from scoring.model.signature import INPUT_NAME, KEPT, MIDDLE, MODES, PROBABILITIES, RUL, SURVIVAL, Field
 from training.estimators.experts import WHOLE, Experts
 from training.estimators.modes import FailureModes
 from training.estimators.prognosis import BY_CURVE, CAUTION, Prognosis
@@ -52,18 +52,18 @@ def to_onnx(pipeline: Pipeline, window: int, fields: Sequence[Field]) -> onnx.Mo
         fields: Columns of a window.
 
     Returns:
-        A model with input `telemetry` [engines, window, fields] and outputs `probabilities`, `rul`, `middle` and
-        `survival`.
+        A model with inputs `telemetry` [engines, window, fields] and `kept` [answers, fields], which may be left out,
+        and outputs `probabilities`, `rul`, `middle` and `survival`.
     """
     nodes = Nodes()
     experts: Experts = pipeline[-1]
-    features = FeaturesGraph(pipeline[0], len(fields)).add(nodes.part("features"), INPUT_NAME)
+    features = FeaturesGraph(pipeline[0], len(fields)).add(nodes.part("features"), INPUT_NAME, KEPT)
     said = _add_experts(nodes, features, experts)
     if experts.modes is not None:
         said = nodes("Concat", said, _add_modes(nodes.part("modes"), features, experts.modes), axis=1)
     answers = nodes("Cast", said, to=onnx.TensorProto.FLOAT)
     described = _described(experts) | _described_modes(experts)
-    ends = np.cumsum([width for width, _ in described.values()])
+    nodes.split(answers, [width for width, _ in described.values()], 1, list(described))
     columns = ", ".join(f"{each.name} [{each.unit}]" if each.unit else each.name for each in fields)
     return nodes.model(
         "prognosis",
@@ -76,9 +76,14 @@ def to_onnx(pipeline: Pipeline, window: int, fields: Sequence[Field]) -> onnx.Mo
                 f"Columns: {columns}",
             )
         },
+        {name: (name, Tensor((width,), says)) for name, (width, says) in described.items()},
         {
-            name: (nodes.columns(answers, whole_numbers(range(end - width, end))), Tensor((width,), says))
-            for end, (name, (width, says)) in zip(ends, described.items(), strict=True)
+            KEPT: (
+                np.ones((1, len(fields)), dtype=np.float32),
+                Tensor(
+                    (len(fields),), "1 for a column that counts, 0 for one that is as if missing from the whole window"
+                ),
+            )
         },
     )
 
@@ -116,14 +121,11 @@ def _add_experts(nodes: Nodes, features: str, experts: Experts) -> str:
     """`Experts.predict`, all outputs side by side, float64; each model is asked only if a window calls for it."""
     gate = nodes.part("gate")
     counts = experts.whole.n_features_in_ - 2
-    cycle, messages = (gate("Gather", features, whole_numbers([column]), axis=1) for column in (counts, counts + 1))
-    possible = gate("Min", cycle, gate.constant("window", floats([experts.window])))
+    cycle_and_messages = nodes.columns(features, whole_numbers([counts, counts + 1]))
+    # There are no more messages than fit into the window.
+    possible = gate("Min", cycle_and_messages, gate.constant("window", floats([experts.window])))
     # Whole numbers: the same on every processor.
-    enough = gate(
-        "Sub",
-        gate("Mul", messages, gate.constant("tenths", floats([10]))),
-        gate("Mul", possible, gate.constant("tenths of a whole window", floats([WHOLE]))),
-    )
+    enough = gate("MatMul", possible, gate.constant("tenths of a whole window, tenths", floats([[-WHOLE], [10]])))
     most, least = (gate(kind, enough, _OVER_ENGINES, keepdims=0) for kind in ("ReduceMax", "ReduceMin"))
     any_whole = gate("GreaterOrEqual", most, floats([0]))
     any_torn = gate("Less", least, floats([0]))
@@ -203,15 +205,16 @@ def _add_prognosis(nodes: Nodes, features: str, prognosis: Prognosis, parts: _Pa
         shares += more_shares
     rul = nodes.part("rul")
     cap = prognosis.cap
-    together = nodes("Sum", *chances)
-    share = rul.constant("cap for each regressor", doubles([(1 - BY_CURVE) * cap / len(prognosis.regressors_)]))
-    means = (BY_CURVE / len(prognosis.graders_)) * prognosis.grades_.means_below(cap)
-    by_curve = rul("MatMul", together, rul.constant("means below the cap", means[:, np.newaxis]))
-    median = rul("Add", rul("Mul", rul("Sum", *shares), share), by_curve)
+    together = chances[0] if len(chances) == 1 else nodes("Sum", *chances)
+    of_regressors = [(1 - BY_CURVE) * cap / len(prognosis.regressors_)] * len(shares)
+    graded = (BY_CURVE / len(prognosis.graders_)) * prognosis.grades_.means_below(cap)
+    parts_of_mean = rul.constant("parts of the mean", np.append(graded, of_regressors)[:, np.newaxis])
+    median = rul("MatMul", rul("Concat", together, *shares, axis=1), parts_of_mean)
     median = rul("Clip", median, rul.constant("lowest", doubles(0)), rul.constant("cap", doubles(cap)))
-    from_cap = rul("Sub", doubles([1]), rul("Mul", median, rul.constant("of the cap", doubles([1 / cap]))))
-    caution = rul("Mul", rul("Mul", median, rul.constant("caution", doubles([CAUTION]))), from_cap)
-    return add_curve(nodes.part("curve"), together, rul("Sub", median, caution), prognosis)
+    # Less CAUTION of what is left of the cap: median - CAUTION * median * (1 - median / cap).
+    by = rul("Mul", median, rul.constant("caution of the cap", doubles([CAUTION / cap])))
+    by = rul("Add", by, rul.constant("less caution", doubles([1 - CAUTION])))
+    return add_curve(nodes.part("curve"), together, rul("Mul", median, by), prognosis)
 
 
 def _converted(estimator: Any, features: int) -> onnx.ModelProto:  # noqa: ANN401 - any estimator

@@ -1,7 +1,10 @@
 import numpy as np
+import onnx
 import pytest
+from onnx import TensorProto, helper, numpy_helper
 
 from scoring.errors import ModelError, SignatureError
+from scoring.model.file import DIGEST_KEY, sealed
 from scoring.model.model import Model
 from scoring.model.signature import GOLDEN_KEY, SIGNATURE_KEY, Field, Golden, Signature
 from tests.onnx_models import WINDOW, expected_outputs, signature, tiny_model
@@ -48,6 +51,31 @@ def test_a_graph_of_another_shape_than_its_signature_says_is_refused() -> None:
         Model(tiny_model(width=30))
     with pytest.raises(ModelError, match="answers"):
         Model(tiny_model(signature(classes=("a", "b"), edges=(1.0,), alert={})))
+
+
+def test_a_second_input_of_another_shape_than_the_signatures_fields_is_refused() -> None:
+    def with_kept(width: int) -> bytes:
+        model = onnx.load_from_string(tiny_model())
+        named = helper.make_tensor_value_info("kept", TensorProto.FLOAT, ["answers", width])
+        model.graph.input.append(named)
+        model.graph.initializer.append(numpy_helper.from_array(np.ones((1, width), dtype=np.float32), "kept"))
+        del model.metadata_props[[each.key for each in model.metadata_props].index(DIGEST_KEY)]
+        return sealed(model.SerializeToString())
+
+    Model(with_kept(25))
+    with pytest.raises(
+        ModelError, match=r"takes kept as \['answers', 26\] of tensor\(float\), its signature says .*25"
+    ):
+        Model(with_kept(26))
+
+
+def test_a_model_of_before_the_second_input_answers_without_a_field() -> None:
+    window = windows(1)[0]
+    said = Model(tiny_model()).predict_without(window, [5, 4])
+    as_it_is = expected_outputs(window[np.newaxis])
+    np.testing.assert_allclose(said.rul[:2], np.repeat(as_it_is["rul"], 2, axis=0), atol=1e-4)
+    assert np.isnan(said.rul[2, 1])
+    assert not np.isnan(window).any()
 
 
 def test_a_model_of_more_bytes_than_a_device_loads_in_its_time_is_refused_unread(monkeypatch) -> None:

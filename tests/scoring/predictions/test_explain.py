@@ -18,8 +18,10 @@ class SumOfSensors:
         )
         self.calls = 0
 
-    def predict(self, windows):
+    def predict_without(self, window, columns):
         self.calls += 1
+        windows = np.repeat(window[np.newaxis], len(columns) + 1, axis=0)
+        windows[range(1, len(windows)), :, columns] = np.nan
         last = np.nan_to_num(windows[:, -1])
         near = np.clip((last[:, 4] + 3 * last[:, 5] + 5 * last[:, 1]) / 100, 0, 1)[:, np.newaxis]
         rul = 125 * (1 - near)

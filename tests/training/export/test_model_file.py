@@ -115,6 +115,22 @@ def test_a_window_is_answered_the_same_whatever_is_asked_beside_it(content, smal
         np.testing.assert_array_equal(answer, np.concatenate(answers))
 
 
+def test_a_field_that_does_not_count_is_as_if_its_values_were_missing(content, small_test, monkeypatch):
+    """An explanation by one window and its features, instead of a window for each field."""
+    model = Model(content)
+    columns = [place for place, name in enumerate(model.signature.field_names) if name.startswith("Sensor")]
+    windows = small_test.windows()[::60].copy()
+    windows[1::3, 20:40] = np.nan
+    windows[2::3, -1, 5] = np.nan
+    counted = [model.predict_without(each, columns) for each in windows]
+    monkeypatch.setattr(model, "_knows_kept", False)
+    for window, said in zip(windows, counted, strict=True):
+        removed = model.predict_without(window, columns)
+        assert np.ptp(said.rul[:, 1]) > 0
+        for answer, expected in zip(said.each(), removed.each(), strict=True):
+            np.testing.assert_array_equal(answer, expected)
+
+
 def test_a_model_learns_from_a_machine_that_wears_out(content, small_test):
     said = predict_by_graph(Model(content), small_test.windows())
     errors = said.rul[:, 1] - np.minimum(small_test.rul, 125)

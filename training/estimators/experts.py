@@ -74,12 +74,12 @@ class Experts(BaseEstimator):  # type: ignore[misc]
         return self
 
     def are_whole(self, x: FloatArray) -> NDArray[np.bool_]:
-        """Which rows are of whole windows, bool [rows], by their last two features: cycle and messages seen.
+        """Which rows are of whole windows, bool [rows], by their last two features: messages seen and cycle.
 
         Args:
             x: float32 [rows, features].
         """
-        cycle, messages = x[:, -2], x[:, -1]
+        messages, cycle = x[:, -2], x[:, -1]
         # Whole numbers: the same on every processor.
         return np.asarray(messages * np.float32(10) >= np.minimum(cycle, np.float32(self.window)) * np.float32(WHOLE))
 

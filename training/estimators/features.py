@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, TransformerMixin
 
 from training.estimators.regimes import LARGEST, Regimes
+from training.estimators.views import LATELY
 
 FloatArray = NDArray[np.float32]
 
@@ -34,7 +35,7 @@ _BLOCK = 512
 
 
 class WindowFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]
-    """Per sensor a bank of linear filters over the window; plus the cycle, and how many messages the window holds.
+    """Per sensor a bank of linear filters over the window; plus how many messages it holds, and the cycle.
 
     Sensors are standardised per operating regime first.
 
@@ -48,6 +49,7 @@ class WindowFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         cycle: Column of the cycle.
         settings: Columns of the operational settings.
         regimes: Number of operating regimes; None: as many as explain the sensors.
+        lately: In how many of the last cycles messages are counted; rising, in cycles.
         counts_age: The cycle tells how old an engine is. Where it tells a date, the cycles from a window's oldest
             message to its newest take its place.
     """
@@ -60,6 +62,7 @@ class WindowFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         settings: tuple[int, ...] = (1, 2, 3),
         regimes: int | None = None,
         *,
+        lately: tuple[int, ...] = LATELY,
         counts_age: bool = True,
     ) -> None:
         self.means = means
@@ -67,6 +70,7 @@ class WindowFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         self.cycle = cycle
         self.settings = settings
         self.regimes = regimes
+        self.lately = lately
         self.counts_age = counts_age
 
     def fit(self, x: FloatArray, y: object = None) -> Self:  # noqa: ARG002 - scikit-learn's signature
@@ -115,7 +119,13 @@ class WindowFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     @property
     def n_features_out_(self) -> int:
         """How many features a window has."""
-        return len(self.sensors_) * int(self.bank_.shape[1]) + 2
+        return len(self.sensors_) * int(self.bank_.shape[1]) + len(self.lately) + 2
+
+    @property
+    def counted(self) -> FloatArray:
+        """1 for the slots in which each count of messages counts, the last one all, float32 [W, counts]."""
+        ages = self.spans[:, np.newaxis]
+        return np.asarray(ages <= np.array([*self.lately, self.window_], dtype=np.float32), dtype=np.float32)
 
     def transform(self, x: FloatArray, rows: NDArray[np.int64] | None = None) -> FloatArray:
         """Features of raw windows.
@@ -125,7 +135,8 @@ class WindowFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]
             rows: Of which windows, int64 [rows]; None: of all.
 
         Returns:
-            float32 [rows, sensors x filters + 2], never NaN: filtered sensors, cycle, messages seen.
+            float32 [rows, sensors x filters + lately + 2], never NaN: filtered sensors, messages seen lately and in
+            all, cycle.
         """
         rows = np.arange(len(x)) if rows is None else rows
         out = np.empty((len(rows), self.n_features_out_), dtype=np.float32)
@@ -135,19 +146,21 @@ class WindowFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         return out
 
     def counts(self, x: FloatArray) -> FloatArray:
-        """The last two features alone: cycle, or the window's span, and messages seen, float32 [rows, 2].
+        """The last features alone: messages seen lately and in all, and the cycle or the window's span.
 
         Args:
             x: float32 [rows, W, fields], raw windows.
+
+        Returns:
+            float32 [rows, lately + 2].
         """
-        counted = x[:, :, self.cycle]
-        present = np.where(np.isnan(counted), np.float32(0), np.float32(1))
-        messages = present.sum(axis=1)
+        cycles = x[:, :, self.cycle]
+        present = np.where(np.isnan(cycles), np.float32(0), np.float32(1))
+        messages = np.matmul(present, self.counted)
         if not self.counts_age:
-            return np.stack([(present * self.spans).max(axis=1), messages], axis=1)
-        newest = np.where(np.isnan(counted[:, -1]), np.float32(1), counted[:, -1])
-        cycle = np.rint(np.clip(newest, np.float32(1), self.oldest_))
-        return np.stack([cycle, messages], axis=1)
+            return np.concatenate([messages, (present * self.spans).max(axis=1, keepdims=True)], axis=1)
+        newest = np.where(np.isnan(cycles[:, -1:]), np.float32(1), cycles[:, -1:])
+        return np.concatenate([messages, np.rint(np.clip(newest, np.float32(1), self.oldest_))], axis=1)
 
     def _transform_block(self, x: FloatArray) -> FloatArray:
         raw = x[:, :, self.sensors_]

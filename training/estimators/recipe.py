@@ -16,7 +16,7 @@ from training.estimators.experts import Experts
 from training.estimators.features import WindowFeatures
 from training.estimators.modes import FailureModes
 from training.estimators.prognosis import Prognosis
-from training.estimators.views import View
+from training.estimators.views import LATELY, View, ViewColumns, scaled
 
 TREES = View(means=(5, 10, 20, 50), slopes=(20, 50))
 """What trees do best with, by `search`."""
@@ -50,6 +50,8 @@ class Recipe:
         folds: Folds of the cross-validation that calibrates chances and intervals.
         share: The share of true RULs that the intervals are to hold.
         torn_networks: How many neural graders and regressors the model for windows with missing messages has.
+        lately: In how many of the last cycles messages are counted, for that model.
+        sees_lately: Whether a model sees these counts.
     """
 
     boosted: int = 2
@@ -69,17 +71,22 @@ class Recipe:
     folds: int = 3
     share: float = 0.8
     torn_networks: int = 2
+    lately: tuple[int, ...] = LATELY
+    sees_lately: bool = False
 
     def scaled(self, window: int) -> Recipe:
         """The recipe for windows of another length; this one is for 50 cycles."""
         return replace(
-            self, tree_view=self.tree_view.scaled(window), views=tuple(view.scaled(window) for view in self.views)
+            self,
+            tree_view=self.tree_view.scaled(window),
+            views=tuple(view.scaled(window) for view in self.views),
+            lately=scaled(self.lately, 1, window),
         )
 
     def pipeline(self, task: Task) -> Pipeline:
         """A task's pipeline, not fitted: window features, then a model for whole windows and one for torn ones."""
         recipe = self.scaled(task.window)
-        torn = replace(recipe, boosted=0, boosted_graders=0, networks=self.torn_networks)
+        torn = replace(recipe, boosted=0, boosted_graders=0, networks=self.torn_networks, sees_lately=True)
         return recipe._after_features(task, Experts(recipe._prognosis(task), torn._prognosis(task), task.window))
 
     def pipeline_for_whole_windows(self, task: Task) -> Pipeline:
@@ -89,12 +96,17 @@ class Recipe:
 
     def modes(self, task: Task, names: tuple[str, ...]) -> FailureModes:
         """What tells a task's failure modes by the same features, not fitted."""
-        recipe = replace(self.scaled(task.window), networks=self.torn_networks)
+        recipe = replace(self.scaled(task.window), networks=self.torn_networks, sees_lately=True)
         return FailureModes(recipe._networks(MLPClassifier, self.grader_decay), names)
 
     def _after_features(self, task: Task, prognosis: Experts | Prognosis) -> Pipeline:
         features = WindowFeatures(
-            self._whole.means, self._whole.slopes, task.cycle_column, task.setting_columns, counts_age=task.counts_age
+            self._whole.means,
+            self._whole.slopes,
+            task.cycle_column,
+            task.setting_columns,
+            lately=self.lately,
+            counts_age=task.counts_age,
         )
         return Pipeline([("features", features), ("prognosis", prognosis)])
 
@@ -110,7 +122,10 @@ class Recipe:
         return View.union([self.tree_view, *self.views])
 
     def _seen(self, view: View, scaler: Any) -> ColumnTransformer:  # noqa: ANN401 - a transformer, or its name
-        return ColumnTransformer([("view", scaler, view.columns(self._whole))])
+        return ColumnTransformer([("view", scaler, self._columns(view))])
+
+    def _columns(self, view: View) -> ViewColumns:
+        return view.columns(self._whole, len(self.lately), sees_lately=self.sees_lately)
 
     def _boosted(
         self, kind: type[HistGradientBoostingClassifier | HistGradientBoostingRegressor], count: int

@@ -136,7 +136,7 @@ def _calibrated(  # noqa: PLR0913, PLR0917
 
 
 def _with_torn_copies(data: Dataset, unfailed: Dataset, path: Path) -> tuple[FloatArray, NDArray[np.int64], Cut | None]:
-    """All windows and torn copies of some, in a file that processes share instead of a copy each.
+    """All windows and torn copies of them, in a file that processes share instead of a copy each.
 
     Returns:
         float32 [windows and copies, W, fields], those of engines that have not failed behind all others; the row that

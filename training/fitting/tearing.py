@@ -8,33 +8,32 @@ from numpy.typing import NDArray
 from training.data.windows import FloatArray
 from training.estimators.experts import WHOLE
 
-SHARE = 0.4
-"""Torn copies, as a share of the rows."""
-
 _LONGEST_GAP = 20
+_NEAR_SHARE = 0.5
 _MAX_LOST = 0.6
 _MAX_HOLES = 0.2
 
 
 def torn_copies(x: FloatArray, cycle: int) -> tuple[NDArray[np.int64], FloatArray]:
-    """Copies of some windows, each without so many of its messages that it is whole no longer.
+    """Copies of all windows, each without so many of its messages that it is whole no longer.
 
-    Half have forgotten what was before their last messages, as a device that starts to watch an engine in mid-life; a
-    third have a gap; a sixth have lost messages here and there. A quarter of each have a silent field and scattered
-    holes as well. The newest message always stays.
+    A third have forgotten what was before their last messages, as a device that starts to watch an engine in mid-life;
+    half have a gap, of which half end with the message before the newest, as where a connection is back; a sixth have
+    lost messages here and there. A quarter of each have a silent field and scattered holes as well. The newest message
+    always stays.
 
     Args:
         x: float32 [rows, W, fields], raw windows.
         cycle: Column of the cycle.
 
     Returns:
-        Which rows were copied, int64 [copies], and the copies, float32 [copies, W, fields].
+        Which rows were copied, those of more than one message, int64 [copies], and the copies, float32
+        [copies, W, fields].
     """
     rng = np.random.default_rng(0)
     seen = (~np.isnan(x[:, :, cycle])).sum(axis=1)
     # Of a single message nothing can be missing.
-    candidates = np.flatnonzero(seen > 1)
-    rows = rng.choice(candidates, size=int(SHARE * len(candidates)), replace=False)
+    rows = np.flatnonzero(seen > 1)
     copies = x[rows]
     for copy, messages in zip(copies, seen[rows], strict=True):
         _tear(copy[-messages:], rng)
@@ -48,11 +47,12 @@ def _tear(messages: FloatArray, rng: np.random.Generator) -> None:
     older = len(messages) - 1
     least = len(messages) * (10 - WHOLE) // 10 + 1
     kind = rng.integers(6)
-    if kind < 3:
+    if kind < 2:
         messages[: rng.integers(least, older + 1)] = np.nan
     elif kind < 5:
         length = rng.integers(least, max(least, min(_LONGEST_GAP, older)) + 1)
-        start = rng.integers(0, older - length + 1)
+        last = older - length
+        start = last if rng.random() < _NEAR_SHARE else rng.integers(0, last + 1)
         messages[start : start + length] = np.nan
     else:
         count = rng.integers(least, max(least, int(_MAX_LOST * older)) + 1)

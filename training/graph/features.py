@@ -44,14 +44,14 @@ class FeaturesGraph:
                 [answers, fields]; "": all count.
 
         Returns:
-            The name of the features, [engines, sensors x filters + 2]; where `kept` has several rows, those of one
-            window for each, [answers, sensors x filters + 2].
+            The name of the features, as `WindowFeatures` has them, [engines, features]; where `kept` has several rows,
+            those of one window for each, [answers, features].
         """
         features = self._features
         counted = self._by_window(nodes, nodes.columns(windows, whole_numbers([features.cycle])))
         age = self._age(nodes, counted) if features.counts_age else ""
         present = _number(nodes, nodes("Not", nodes("IsNaN", counted)))
-        messages = nodes("ReduceSum", present, _OVER_CYCLES)
+        messages = nodes("MatMul", present, nodes.constant("counted", features.counted))
         cycle = age or self._span(nodes, present)
         deviation = self._deviation(nodes, windows, self._nearest(nodes, self._settings(nodes, windows)))
         # A sum is NaN if one of its terms is, and infinite if one of them is.
@@ -78,7 +78,7 @@ class FeaturesGraph:
         filtered = nodes("MatMul", bank, steps)
         by_sensor = nodes("Gather", nodes("Transpose", filtered, perm=[0, 2, 1]), features.sensors_, axis=1)
         flat = whole_numbers([0, len(features.sensors_) * features.bank_.shape[1]])
-        every = nodes("Concat", nodes("Reshape", by_sensor, flat), cycle, messages, axis=1)
+        every = nodes("Concat", nodes("Reshape", by_sensor, flat), messages, cycle, axis=1)
         return nodes("Mul", every, self._counting(nodes, kept)) if kept else every
 
     def _counting(self, nodes: Nodes, kept: str) -> str:
@@ -88,7 +88,7 @@ class FeaturesGraph:
         of = np.zeros((self._fields, features.n_features_out_), dtype=np.float32)
         for place, sensor in enumerate(features.sensors_.tolist()):
             of[sensor, place * filters : (place + 1) * filters] = 1
-        of[features.cycle, -2:] = 1
+        of[features.cycle, len(features.sensors_) * filters :] = 1
         return nodes("MatMul", kept, nodes.constant("features of fields", of))
 
     def _age(self, nodes: Nodes, counted: str) -> str:

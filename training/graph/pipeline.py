@@ -121,11 +121,11 @@ def _add_experts(nodes: Nodes, features: str, experts: Experts) -> str:
     """`Experts.predict`, all outputs side by side, float64; each model is asked only if a window calls for it."""
     gate = nodes.part("gate")
     counts = experts.whole.n_features_in_ - 2
-    cycle_and_messages = nodes.columns(features, whole_numbers([counts, counts + 1]))
+    messages_and_cycle = nodes.columns(features, whole_numbers([counts, counts + 1]))
     # There are no more messages than fit into the window.
-    possible = gate("Min", cycle_and_messages, gate.constant("window", floats([experts.window])))
+    possible = gate("Min", messages_and_cycle, gate.constant("window", floats([experts.window])))
     # Whole numbers: the same on every processor.
-    enough = gate("MatMul", possible, gate.constant("tenths of a whole window, tenths", floats([[-WHOLE], [10]])))
+    enough = gate("MatMul", possible, gate.constant("tenths, tenths of a whole window", floats([[10], [-WHOLE]])))
     most, least = (gate(kind, enough, _OVER_ENGINES, keepdims=0) for kind in ("ReduceMax", "ReduceMin"))
     any_whole = gate("GreaterOrEqual", most, floats([0]))
     any_torn = gate("Less", least, floats([0]))

@@ -119,7 +119,7 @@ def test_regimes_are_found_and_taken_out():
     assert features.regimes_.count == 3
     healthy = features.transform(windows(wearing_engines([400], seed=5, regimes=3), W))[60:200]
     # The sensors jump by 30 between regimes; within each they stay close to the healthy level.
-    assert np.abs(healthy[:, :-2]).max() < 5
+    assert np.abs(healthy[:, :-7]).max() < 5
 
 
 def test_one_regime_is_not_split():
@@ -148,7 +148,7 @@ def test_a_value_whose_regime_cannot_be_told_counts_as_missing():
     without[:, 15:25, 1:] = np.nan
     np.testing.assert_array_equal(features.transform(told), features.transform(x))
     np.testing.assert_array_equal(features.transform(untold), features.transform(without))
-    assert np.abs(features.transform(untold) - features.transform(x))[0, :-2].max() < 1
+    assert np.abs(features.transform(untold) - features.transform(x))[0, :-7].max() < 1
 
 
 def test_a_value_that_belongs_to_another_regime_counts_as_missing():
@@ -180,7 +180,15 @@ def test_chosen_rows_have_the_features_that_they_have_among_all():
     x = windows(wearing_engines([200], seed=8, regimes=3), W)
     rows = np.array([150, 3, 70])
     np.testing.assert_array_equal(features.transform(x, rows), features.transform(x)[rows])
-    np.testing.assert_array_equal(features.counts(x), features.transform(x)[:, -2:])
+    np.testing.assert_array_equal(features.counts(x), features.transform(x)[:, -7:])
+
+
+def test_messages_are_counted_lately_and_in_all():
+    features = fitted(1)
+    x = windows(wearing_engines([200], seed=8), W)[[120]]
+    x[0, W - 13 : W - 1] = np.nan
+    # In the last 2, 5, 10, 15, 20 cycles, in all; and the cycle.
+    assert features.counts(x).tolist() == [[1, 1, 1, 3, 8, W - 12, 121]]
 
 
 def test_messages_whose_regime_is_unclear_teach_nothing_of_any_regime():

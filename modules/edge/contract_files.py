@@ -1,6 +1,6 @@
 """Writes the contracts that modules of Python declare as JSON Schemas, as the folder schemas has them.
 
-python -m modules.edge.contract_files schemas modules.rulclassifier.contracts modules.telemetrysource.contracts
+python -m modules.edge.contract_files schemas modules.edge.hub.dead_letter modules.rulclassifier.contracts ...
 """
 
 from __future__ import annotations

@@ -7,19 +7,20 @@ import logging
 from collections.abc import Callable
 from pathlib import Path
 
+from modules.edge.host.edge_meters import watch_edge
 from modules.edge.host.health import Health
 from modules.edge.host.memory import give_back
 from modules.edge.host.metrics import Metrics
 from modules.edge.host.process import run, unless, until
 from modules.edge.host.watchdog import Watchdog, Work
 from modules.edge.hub.client import EdgeClient
+from modules.edge.hub.dead_letter import bare
 from modules.edge.hub.twin import ModuleTwin
 from modules.edge.journal import Journal
 from modules.edge.journal.outbox import Outbox
 from modules.rulclassifier import settings
 from modules.rulclassifier.meters import Meters
 from modules.rulclassifier.processor import Processor, Rules
-from modules.rulclassifier.replies import bare
 from modules.rulclassifier.tables import TABLES
 from scoring.errors import ModelError
 from scoring.model.model import Model
@@ -69,7 +70,7 @@ async def rulclassifier(stop: asyncio.Event) -> bool:
         client = EdgeClient(journal.accept, ModuleTwin())
         outbox = Outbox(journal, client, bare)
         processor = Processor(journal, classifier, meters, outbox, rules)
-        meters.watch_edge(journal, outbox, client)
+        watch_edge(metrics, journal, outbox, client)
         meters.watch_engines(classifier.history, processor.continuity)
         watchdog.watch(
             Work("the inbox", lambda: journal.inbox_entries > 0 and not processor.waits, lambda: processor.settled),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
+from modules.edge.hub.dead_letter import dead_letter
 from modules.edge.hub.message import InputMessage, OutputMessage
 from modules.edge.journal import Incoming
 from modules.rulclassifier import replies
@@ -180,7 +181,7 @@ class Part:
             return
         message = self._message(ticket)
         if message is not None:
-            outcome.messages += replies.dead_letter(message, invalid.reason, invalid.detail, record=ticket.number)
+            outcome.messages += dead_letter(message, invalid.reason, invalid.detail, record=ticket.number)
             outcome.dead.append((invalid.reason, invalid.detail, message.sender))
 
     def _message(self, ticket: Ticket) -> InputMessage | None:

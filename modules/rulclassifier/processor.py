@@ -10,9 +10,9 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from modules.edge.hub.dead_letter import dead_letter
 from modules.edge.journal import Incoming, Journal, JournalBrokenError, JournalError, Outgoing, Settlement
 from modules.edge.journal.outbox import Outbox
-from modules.rulclassifier import replies
 from modules.rulclassifier.continuity import CONFIRM_SECONDS, JUMP, Continuity, Ticket
 from modules.rulclassifier.histories import Histories
 from modules.rulclassifier.meters import Meters
@@ -201,7 +201,7 @@ class Processor(threading.Thread):
 
     def _settle_poison(self, entry: Incoming) -> None:
         detail = f"scoring it failed {ATTEMPTS} times"
-        letters = replies.dead_letter(entry.message, Reason.SCORING_FAILED, detail)
+        letters = dead_letter(entry.message, Reason.SCORING_FAILED, detail)
         held = self.continuity.drop(entry.seq)
         self._settle(
             Settlement([entry], (), letters, lambda connection: self._histories.write_held(connection, [], held))

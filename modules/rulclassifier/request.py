@@ -6,9 +6,9 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from modules.edge.hub.dead_letter import dead_letter
 from modules.edge.hub.message import OutputMessage
 from modules.edge.journal import Incoming
-from modules.rulclassifier import replies
 from scoring.errors import InvalidTelemetry
 from scoring.telemetry.record import Telemetry
 
@@ -61,4 +61,4 @@ class Request:
         """What its records that cannot be scored are sent as; empty where there are none."""
         if not self.refused:
             return []
-        return replies.dead_letter(self.entry.message, self.reason, self.detail, others=self.refused - 1)
+        return dead_letter(self.entry.message, self.reason, self.detail, others=self.refused - 1)

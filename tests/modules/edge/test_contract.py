@@ -9,6 +9,7 @@ from jsonschema import Draft202012Validator, FormatChecker
 
 from demo.tally import Tally
 from modules.edge.contract_files import declared, text
+from modules.edge.hub import dead_letter
 from modules.rulclassifier import contracts as answers
 from modules.telemetrysource import contracts as readings
 from modules.telemetrysource.replay import Replay
@@ -20,7 +21,7 @@ from tests.places import ROOT
 from training.data.dataset import Dataset
 from training.data.labels import Classes
 
-CONTRACTS = {each.name: each for module in (answers, readings) for each in declared(module)}
+CONTRACTS = {each.name: each for module in (dead_letter, answers, readings) for each in declared(module)}
 BY_OUTPUT = {"predictions": "prediction", "alerts": "alert", "deadletter": "dead-letter"}
 # One message of each kind, of each form that was ever sent: as a module of that time wrote them, never changed since.
 SAMPLES = sorted((ROOT / "tests/modules/files/messages").glob("*.jsonl"))

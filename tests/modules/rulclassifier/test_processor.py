@@ -9,12 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from modules.edge.host.metrics import Metrics
+from modules.edge.hub.dead_letter import DEAD_LETTER, bare
 from modules.edge.hub.message import OutputMessage
 from modules.edge.journal import Journal, JournalError
 from modules.edge.journal.outbox import Outbox
 from modules.edge.settings import Address
-from modules.rulclassifier import replies
-from modules.rulclassifier.contracts import ALERT, DEAD_LETTER, PREDICTION
+from modules.rulclassifier.contracts import ALERT, PREDICTION
 from modules.rulclassifier.meters import Meters
 from modules.rulclassifier.processor import ATTEMPTS, DEFAULT_RULES, Processor, Rules
 from modules.rulclassifier.tables import TABLES
@@ -646,17 +646,17 @@ def test_a_body_with_a_name_that_fills_a_topic_comes_back_as_a_dead_letter_that_
 
 def test_what_replaces_a_message_that_the_hub_does_not_take_is_bare_and_in_parts(module) -> None:
     message = OutputMessage("deadletter", b"x" * 150_000, "id-1", "c", "Client_001", {"site": "west"})
-    found = replies.bare(message)
+    found = bare(message)
     assert b"".join(each.body for each in found) == message.body
     assert all(set(each.properties) <= {"reason", "detail", "part", "$.schema"} for each in found)
     assert {each.properties["reason"] for each in found} == {"not_taken"}
     assert max(len(each.body) for each in found) <= 60_000
-    assert replies.bare(found[0]) == []
+    assert bare(found[0]) == []
 
 
 def test_each_message_names_the_schema_that_its_body_and_its_properties_keep(module) -> None:
     found = module.answer(body(7), body(8, 12.0), b"x", json.dumps([record(9), record(0)]).encode(), b"[" * 250_000)
-    found += replies.bare(OutputMessage("alerts", b"x", "id-1"))
+    found += bare(OutputMessage("alerts", b"x", "id-1"))
     assert {each.output for each in found} == {"predictions", "alerts", "deadletter"}
     assert any("part" in each.properties for each in found)
     for each in found:

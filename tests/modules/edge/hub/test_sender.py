@@ -3,11 +3,11 @@ import random
 
 import pytest
 
+from modules.edge.hub.dead_letter import bare
 from modules.edge.hub.message import OutputMessage
 from modules.edge.hub.sender import IN_FLIGHT, PROOFS, SUBMITTED, ConnectionLostError, OrderedSender, Parcel
 from modules.edge.journal import Journal, JournalError, Outgoing, Settlement
 from modules.edge.journal.outbox import LOST_CONNECTIONS, PAGE, Outbox
-from modules.rulclassifier.replies import bare
 from modules.rulclassifier.tables import TABLES
 from tests.waiting import until
 

@@ -32,13 +32,15 @@ WITHIN, BEYOND = 0.996, 1.004
 SLIGHTLY = 3
 """By how many cycles the engines of nearly torn windows are older, or younger, than a window is long."""
 NEAR_ENOUGH = 3
+HEALTHY = 500
+"""Among how many the torn window is looked for of which the longest life is said."""
 
 
 def golden_windows(pipeline: Pipeline, data: Dataset) -> FloatArray:
     """Windows of every kind that a device meets, float32 [windows, W, fields].
 
     Whole ones at all stages of life, with the newest message in each regime in turn, and of young engines; torn ones at
-    the same stages; and all of them once more with holes.
+    the same stages, and one whose median is cut at the cap; and all of them once more with holes.
 
     Args:
         pipeline: Fitted.
@@ -57,9 +59,22 @@ def golden_windows(pipeline: Pipeline, data: Dataset) -> FloatArray:
     # Older than any engine in training.
     old = whole[0].copy()
     old[:, features.cycle] += features.oldest_
+    healthy = _healthiest(pipeline, data, rng)
     widest = np.array([np.argmax(features.limit_)])
     far = [_far(whole[3].copy(), features, widest, [side * WITHIN] * FAR) for side in (-1, 1)]
-    return np.stack([*whole, *torn, *worn, *nearly, old, *far])
+    return np.stack([*whole, *torn, *worn, *nearly, old, healthy, *far])
+
+
+def _healthiest(pipeline: Pipeline, data: Dataset, rng: np.random.Generator) -> FloatArray:
+    """The torn window, of many of engines that have long to live, that the longest life is said of."""
+    features: WindowFeatures = pipeline[0]
+    experts: Experts = pipeline[-1]
+    rows = np.lexsort((data.rul, np.minimum(data.trajectories.cycles, data.task.window)))[-HEALTHY:]
+    found = windows(data.trajectories, data.task.window, rows)
+    for number, each in enumerate(found):
+        _torn(each, number, rng)
+    said = experts.predict(features.transform(found))
+    return np.asarray(found[np.lexsort((said.middle[:, 0], said.rul[:, 1]))[-1]])
 
 
 def _rows(features: WindowFeatures, data: Dataset, left: NDArray[np.float64]) -> NDArray[np.int64]:

@@ -18,6 +18,7 @@ def deployment(  # noqa: PLR0913 - a device's files and its image
     state: Path,
     rate: float,
     *,
+    template_path: Path = shipped.TEMPLATE,
     architecture: str = "amd64",
     registry: str = NO_REGISTRY,
 ) -> dict[str, Any]:
@@ -28,11 +29,12 @@ def deployment(  # noqa: PLR0913 - a device's files and its image
         telemetry: The C-MAPSS file that telemetrysource replays.
         state: The folder in which the modules keep their state.
         rate: Readings a second for all engines together; 0 for no limit.
+        template_path: What is deployed; the modules of the project's template.
         architecture: Of the images.
         registry: Where the images are.
     """
     content = template.load(
-        shipped.TEMPLATE,
+        template_path,
         architecture,
         environment={
             "CONTAINER_REGISTRY": registry,

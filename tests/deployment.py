@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -11,6 +12,7 @@ from scoring.predictions.classifier import Classifier
 from scoring.predictions.prediction import Prediction
 from scoring.telemetry.record import Telemetry
 from scoring.wire.cmapss import Trajectories, write_trajectories
+from simulator import shipped
 from simulator.cloud.upstream import Received
 from simulator.engines.wear import engines as simulated
 from simulator.runtime import Runtime
@@ -43,10 +45,19 @@ class Deployment:
     def __len__(self) -> int:
         return len(self.units)
 
+    def content(self, rate: float = 0.0, template: Path = shipped.TEMPLATE) -> dict[str, Any]:
+        """The manifest."""
+        files = self.folder / "model.onnx", self.folder / "test_FD003.txt", self.folder / "state"
+        return deployment(*files, rate, template_path=template)
+
     def runtime(
-        self, rate: float = 0.0, environment: Mapping[str, Mapping[str, str]] | None = None, **kwargs
+        self,
+        rate: float = 0.0,
+        environment: Mapping[str, Mapping[str, str]] | None = None,
+        template: Path = shipped.TEMPLATE,
+        **kwargs,
     ) -> Runtime:
-        content = deployment(self.folder / "model.onnx", self.folder / "test_FD003.txt", self.folder / "state", rate)
+        content = self.content(rate, template)
         return Runtime(content, self.folder / "home", environment=environment, backoff=RETRY_SECONDS, **kwargs)
 
     def expected(self) -> dict[tuple[str, int], dict]:

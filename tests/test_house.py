@@ -43,7 +43,7 @@ MAY_IMPORT = {
         "azureml_inference_server_http",
     },
     "turbofan": {"turbofan", "scoring", "simulator"},
-    "modules": {"modules", "scoring", "numpy", "aiohttp", "azure", "paho", "prometheus_client"},
+    "modules": {"modules", "scoring", "numpy", "aiohttp", "avro", "azure", "paho", "prometheus_client"},
     "simulator": {"simulator", "scoring", "numpy", "aiohttp", "cryptography", "dotenv", "lark", "rich"},
     "training": {
         "training",
@@ -74,7 +74,7 @@ FLOORS = {
         ("azureml", "comparison"),
         ("cli",),
     ),
-    "modules": (("edge",), ("rulclassifier", "telemetrysource")),
+    "modules": (("edge",), ("avrowriter", "rulclassifier", "telemetrysource")),
     "modules.edge": (("",), ("hub",), ("journal",), ("host",)),
     "training": (
         ("",),
@@ -180,8 +180,8 @@ def test_nothing_on_a_device_can_unpickle(package: str) -> None:
 
 
 @pytest.mark.whole
-@pytest.mark.parametrize("module", ["modules.rulclassifier.main", "modules.telemetrysource.main"])
-def test_a_module_starts_where_training_is_not_installed(module: str) -> None:
+@pytest.mark.parametrize("name", ["rulclassifier", "avrowriter", "telemetrysource"])
+def test_a_module_starts_where_training_is_not_installed(name: str) -> None:
     program = f"""
 import sys
 import tomllib
@@ -192,7 +192,7 @@ class Absent:
             raise ModuleNotFoundError(name)
 
 sys.meta_path.insert(0, Absent())
-import {module}
+import modules.{name}.main
 """
     subprocess.run([sys.executable, "-c", program], check=True, env=os.environ, cwd=ROOT)
 

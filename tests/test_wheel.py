@@ -70,7 +70,9 @@ def test_it_holds_what_is_used_and_nothing_else(wheel) -> None:
         "scoring/azureml/conda.yml",
         "scoring/azureml/conda-batch.yml",
         "simulator/files/.env.example",
+        "simulator/files/deployment.archive.template.json",
         "simulator/files/deployment.template.json",
+        "simulator/files/modules/avrowriter/module.json",
         "simulator/files/modules/rulclassifier/module.json",
         "simulator/files/modules/telemetrysource/module.json",
     }

@@ -27,3 +27,11 @@ _ANSWER: dict[str, Mapping[str, Any]] = {
 
 PREDICTION = Contract("prediction", "What the model says of one engine at one cycle.", _BODY, _REQUIRED, _ANSWER)
 ALERT = Contract("alert", "A prediction that reaches the model's threshold for an alert.", _BODY, _REQUIRED, _ANSWER)
+ARCHIVED = Contract(
+    "archived",
+    "A reading as it came, each field by its name, and what the model says of it; for an archive on the device.",
+    _BODY,
+    _REQUIRED,
+    OF_EACH,
+    {},
+)

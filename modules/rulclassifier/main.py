@@ -52,6 +52,7 @@ async def rulclassifier(stop: asyncio.Event) -> bool:
         settings.MAX_CYCLE_JUMP.read(),
         settings.CONFIRM_SECONDS.read(),
         settings.UNNAMED_ENGINE.read() is settings.UnnamedEngine.DEVICE,
+        settings.ARCHIVE.read(),
     )
     watchdog = Watchdog(
         earliest=settings.WATCHDOG_EARLIEST_SECONDS.read(), stall=settings.WATCHDOG_STALL_SECONDS.read()

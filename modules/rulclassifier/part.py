@@ -9,6 +9,7 @@ from modules.edge.hub.dead_letter import dead_letter
 from modules.edge.hub.message import InputMessage, OutputMessage
 from modules.edge.journal import Incoming
 from modules.rulclassifier import replies
+from modules.rulclassifier.archiving import Archiving
 from modules.rulclassifier.continuity import MAX_OF_ENGINE, Continuity, Ticket
 from modules.rulclassifier.contracts import CONFIRMED_JUMP, NEW_LIFE
 from modules.rulclassifier.request import Request
@@ -22,6 +23,7 @@ from scoring.telemetry.record import Telemetry
 
 # More may come in the step that fills a part: what was held back until then.
 MORE_ROWS = MAX_OF_ENGINE + 1
+NO_ARCHIVE = Archiving()
 
 
 @dataclass(slots=True)
@@ -46,13 +48,14 @@ class PartResult:
 class Part:
     """Records on their way into one call of the model, and the messages that they end."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913, PLR0917 - what a part is made with
         self,
         classifier: Classifier,
         continuity: Continuity,
         read: Callable[[int], Incoming | None],
         batch: Batch,
         rows: int,
+        archiving: Archiving = NO_ARCHIVE,
     ) -> None:
         """Begin a part.
 
@@ -62,6 +65,7 @@ class Part:
             read: Reads a message that waits in the inbox for its records.
             batch: An empty one, with room for `MORE_ROWS` more than it takes.
             rows: How many records it takes.
+            archiving: Which of them are archived with their predictions.
         """
         self.held: list[Ticket] = []
         """Records that are held back from now on."""
@@ -76,6 +80,7 @@ class Part:
         self._read = read
         self._rows = rows
         self._batch = batch
+        self._archiving = archiving
         self._tickets: list[Ticket] = []
         self._notes: dict[int, str] = {}
         # What is to be answered, in order: a row of the batch, a record that is given up, a message at its end.
@@ -165,6 +170,8 @@ class Part:
         if message is not None:
             outcome.labels.append(answer.label or "")
             outcome.messages += replies.prediction(message, answer, note)
+            if self._archiving.takes(answer):
+                outcome.messages.append(replies.archived(message, ticket.number, answer))
 
     def _end(self, request: Request, outcome: PartResult) -> None:
         self._ended.add(request)

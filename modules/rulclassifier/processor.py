@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import sqlite3
-import threading
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from modules.edge.hub.dead_letter import dead_letter
-from modules.edge.journal import Incoming, Journal, JournalBrokenError, JournalError, Outgoing, Settlement
+from modules.edge.journal import Incoming, Journal, JournalBrokenError, JournalError, Settlement
 from modules.edge.journal.outbox import Outbox
+from modules.edge.journal.worker import RETRY_SECONDS, Stopping, Worker
+from modules.rulclassifier.archiving import Archiving
 from modules.rulclassifier.continuity import CONFIRM_SECONDS, JUMP, Continuity, Ticket
 from modules.rulclassifier.histories import Histories
 from modules.rulclassifier.meters import Meters
-from modules.rulclassifier.part import MORE_ROWS, Part, PartResult
+from modules.rulclassifier.part import MORE_ROWS, NO_ARCHIVE, Part, PartResult
 from modules.rulclassifier.request import Request
 from scoring.errors import InvalidTelemetry, Reason
 from scoring.names import ENGINE
@@ -28,12 +28,6 @@ log = logging.getLogger(__name__)
 
 # How often a message is tried on which scoring raises, or the process ends.
 ATTEMPTS = 3
-# How soon the thread sees that it is to stop, where nothing arrives.
-IDLE_SECONDS = 0.5
-# After the disk refused: often enough to be back soon, seldom enough not to wear anything.
-RETRY_SECONDS = 5.0
-# How soon it is seen that edgeHub has taken something from a full outbox.
-ROOM_SECONDS = 0.1
 # What a prediction and its alert take at most: twice what is passed on of a sender's properties, and the bodies.
 _ANSWERS_BYTES = 12_000
 
@@ -46,21 +40,19 @@ class Rules:
         jump: How many cycles a reading may be ahead without being held back.
         confirm_seconds: How long one is held back.
         unnamed_is_device: A module's reading that names no engine is one of the edge device itself.
+        archiving: Which readings are sent to be archived.
     """
 
     jump: int = JUMP
     confirm_seconds: float = CONFIRM_SECONDS
     unnamed_is_device: bool = False
+    archiving: Archiving = NO_ARCHIVE
 
 
 DEFAULT_RULES = Rules()
 
 
-class _Stopped(Exception):  # noqa: N818 - no error: the process ends
-    pass
-
-
-class Processor(threading.Thread):
+class Processor(Worker):
     """The one thread in which messages are parsed, scored and settled."""
 
     def __init__(
@@ -80,65 +72,24 @@ class Processor(threading.Thread):
             outbox: Told what is to be sent, and asked what was.
             rules: What becomes of readings that are not what is expected.
         """
-        super().__init__(name="processor", daemon=True)
-        self.settled = 0
-        """How many messages have been settled since the start."""
+        super().__init__("processor", journal, outbox)
         self.dead_letters = 0
         """How many of them have been dead-lettered."""
-        self.trouble: str | None = None
-        """Why nothing can be scored; None while it can."""
-        self.waits = False
-        """Whether answers wait: for the disk, or for edgeHub to take something from a full outbox."""
         signature = classifier.model.signature
         self.continuity = Continuity(classifier.history, rules.jump, rules.confirm_seconds)
-        self._journal = journal
         self._classifier = classifier
         self._meters = meters
-        self._outbox = outbox
         self._unnamed_is_device = rules.unnamed_is_device
+        self._archiving = rules.archiving
         self._histories = Histories(journal, signature.form, classifier.model.version, classifier.history)
         self._rows = max(1, min(MAX_BATCH, journal.reserve // _ANSWERS_BYTES))
         # One for all parts, which follow each other: a new one each time would be mapped and unmapped by the system.
         self._room = classifier.room(self._rows + MORE_ROWS)
-        self._sent: list[Outgoing] = []
         self._reasons: dict[str, int] = {}
-        self._stopping = threading.Event()
-        self._failure: BaseException | None = None
         self._restore()
 
-    def stop(self) -> None:
-        """Finish the batch in hand, and end."""
-        self._stopping.set()
-        self.join()
-        self._clear_sent()
-
-    async def watch(self) -> None:
-        """Wait for the thread to end.
-
-        Raises:
-            RuntimeError: It ended by itself.
-        """
-        while self.is_alive():  # noqa: ASYNC110 - a thread that is killed by an error sets no event
-            await asyncio.sleep(IDLE_SECONDS)
-        raise RuntimeError("the processing thread has ended") from self._failure
-
-    def run(self) -> None:
-        """Process until told to stop."""
-        try:
-            while not self._stopping.is_set():
-                if self._journal.wait(IDLE_SECONDS):
-                    self._process_next()
-                else:
-                    self._clear_sent()
-                    self._journal.tidy()
-                self._give_up_overdue()
-        except _Stopped:
-            return
-        except BaseException as error:
-            self._failure = error
-            raise
-
-    def _process_next(self) -> None:
+    def work(self) -> None:
+        """Score what waits."""
         entries = self._take()
         if len(entries) == 1 and self._journal.is_leftover(entries[0]):
             self._process_alone(entries[0])
@@ -151,13 +102,13 @@ class Processor(threading.Thread):
         except JournalBrokenError:
             raise
         except JournalError:
-            self._stopping.wait(RETRY_SECONDS)
+            self.wait(RETRY_SECONDS)
             return []
 
     def _process_together(self, entries: Sequence[Incoming]) -> None:
         try:
             self._process(entries)
-        except (_Stopped, JournalError):
+        except (Stopping, JournalError):
             raise
         except Exception as error:
             log.exception("scoring %d messages raised; trying each alone", len(entries))
@@ -176,7 +127,7 @@ class Processor(threading.Thread):
             self._begin(entry)
             try:
                 self._process([rest])
-            except (_Stopped, JournalError):
+            except (Stopping, JournalError):
                 raise
             except Exception as error:
                 log.exception("scoring message %d raised, attempt %d of %d", entry.seq, attempt, ATTEMPTS)
@@ -195,7 +146,7 @@ class Processor(threading.Thread):
             except JournalBrokenError:
                 raise
             except JournalError:
-                self._wait(RETRY_SECONDS)
+                self.wait(RETRY_SECONDS)
             else:
                 return
 
@@ -203,7 +154,7 @@ class Processor(threading.Thread):
         detail = f"scoring it failed {ATTEMPTS} times"
         letters = dead_letter(entry.message, Reason.SCORING_FAILED, detail)
         held = self.continuity.drop(entry.seq)
-        self._settle(
+        self.settle(
             Settlement([entry], (), letters, lambda connection: self._histories.write_held(connection, [], held))
         )
         self._count(PartResult(dead=[(Reason.SCORING_FAILED, detail, entry.message.sender)]), messages=1)
@@ -222,7 +173,9 @@ class Processor(threading.Thread):
         self._finish(part)
 
     def _part(self) -> Part:
-        return Part(self._classifier, self.continuity, self._journal.entry, Batch(self._room), self._rows)
+        return Part(
+            self._classifier, self.continuity, self._journal.entry, Batch(self._room), self._rows, self._archiving
+        )
 
     def _finish(self, part: Part) -> None:
         """Score a part and settle it."""
@@ -246,7 +199,7 @@ class Processor(threading.Thread):
             self._histories.write(connection, outcome.changes)
             self._histories.write_held(connection, part.held, part.released)
 
-        self._settle(Settlement(done, progress, outcome.messages, write))
+        self.settle(Settlement(done, progress, outcome.messages, write))
         self.trouble = None
         self._count(outcome, len(part.whole))
 
@@ -256,7 +209,7 @@ class Processor(threading.Thread):
         entries = (self._journal.entry(seq) for seq in sorted(released))
         return [each for each in entries if each is not None]
 
-    def _give_up_overdue(self) -> None:
+    def keep_time(self) -> None:
         """Answer what has been held back for too long, or all of it where the journal fills up with it."""
         if not len(self.continuity):
             return
@@ -295,35 +248,6 @@ class Processor(threading.Thread):
         unnamed = message.device if self._unnamed_is_device else ""
         return Sender(unnamed, is_module=True, name=message.sender)
 
-    def _settle(self, settlement: Settlement) -> None:
-        """Settle, as soon as the disk takes it and there is room for the answers.
-
-        Raises:
-            JournalBrokenError: The file is damaged; the next start saves what can be read of it.
-        """
-        while True:
-            self._sent += self._outbox.take_acknowledged()
-            try:
-                if self._journal.has_room(settlement):
-                    added = self._journal.settle(settlement, self._sent)
-                    break
-                self.waits = True
-                self._journal.sent(self._sent)
-                self._sent = []
-                self._wait(ROOM_SECONDS)
-            except JournalBrokenError:
-                raise
-            except JournalError:
-                self.waits = True
-                self._wait(RETRY_SECONDS)
-        self.waits = False
-        self._sent = []
-        self._outbox.offer(added)
-
-    def _wait(self, seconds: float) -> None:
-        if self._stopping.wait(seconds):
-            raise _Stopped
-
     def _count(self, outcome: PartResult, messages: int) -> None:
         """Count what has been settled, once."""
         for label in outcome.labels:
@@ -338,19 +262,6 @@ class Processor(threading.Thread):
             # The first, the tenth, the hundredth: seen at once, and never a flood.
             if str(count).strip("0") == "1":
                 log.warning("dead letter %d because of %s, from %s: %s", count, reason, sender, detail)
-
-    def _clear_sent(self) -> None:
-        """Where no settlement takes it along: take what was sent out of the journal."""
-        self._sent += self._outbox.take_acknowledged()
-        if self._sent:
-            try:
-                self._journal.sent(self._sent)
-            except JournalBrokenError:
-                raise
-            except JournalError as error:
-                log.debug("%s; %d messages will be sent again after a restart", error, len(self._sent))
-            else:
-                self._sent = []
 
     def _restore(self) -> None:
         """Remember what is on disk, and nothing else."""

@@ -9,6 +9,7 @@ from modules.edge import settings
 from modules.edge.host.watchdog import EARLIEST_SECONDS, STALL_SECONDS
 from modules.edge.journal import Durability
 from modules.edge.settings import Choice, Folder, Number, Setting, Text
+from modules.rulclassifier.archiving import TAKES, Archiving
 from modules.rulclassifier.continuity import CONFIRM_SECONDS as DEFAULT_CONFIRM_SECONDS
 from modules.rulclassifier.continuity import JUMP
 from scoring.predictions.lasting import CURVE, MOST, Lasting, lasting
@@ -53,6 +54,28 @@ class Cycles(Setting[Lasting]):
         return ()
 
 
+@dataclass(frozen=True, kw_only=True)
+class Archived(Setting[Archiving]):
+    """Which readings are archived; none if it is not set."""
+
+    def parse(self, given: str) -> Archiving:
+        """What the text stands for."""
+        return Archiving.of(given)
+
+    @property
+    def takes(self) -> str:
+        """The forms."""
+        return TAKES
+
+    @property
+    def preset(self) -> str:
+        """None."""
+        return "`off`"
+
+    def _default(self) -> Archiving:
+        return Archiving()
+
+
 MODEL_PATH = Text(name="MODEL_PATH", text="the ONNX file; the image's default is its own, the fleet's")
 MODEL_WITHOUT_DIGEST = Choice(
     name="MODEL_WITHOUT_DIGEST",
@@ -71,6 +94,10 @@ CHANCE_TO_LAST = Cycles(
     name="CHANCE_TO_LAST",
     text="for which numbers of cycles a prediction says how likely the engine lasts longer, such as `30 60`; `curve`: "
     "those that the model itself tells",
+)
+ARCHIVE = Archived(
+    name="ARCHIVE",
+    text="which readings go out on `archive` with their predictions: none, all, those that are alerts, or a share",
 )
 MAX_CYCLE_JUMP = Number(
     name="MAX_CYCLE_JUMP",

@@ -194,15 +194,16 @@ class Journal:
                 self._arrived.wait(seconds)
         return bool(self.inbox_entries)
 
-    def take(self, most: int, most_bytes: int | None = None) -> list[Incoming]:
+    def take(self, most: int, most_bytes: int | None = None, *, leftovers_alone: bool = True) -> list[Incoming]:
         """The oldest entries of the inbox, which stay there until they are settled.
 
         What an earlier process left behind comes one at a time, so that an entry that ends the process is known by
-        its attempts.
+        its attempts; together where entries do no more than lie in a file.
 
         Args:
             most: How many at most.
             most_bytes: How many bytes they may have together; the first one may have more.
+            leftovers_alone: Whether those that an earlier process left come one at a time.
         """
         with self._reading() as connection:
             rows = connection.execute(
@@ -222,11 +223,11 @@ class Journal:
                     if left < 0 and len(entries) > 1:
                         entries.pop()
                         break
-                if entries[0].seq <= self._leftover:
+                if leftovers_alone and entries[0].seq <= self._leftover:
                     break
         if self._put_damaged_aside() and not entries:
             # A page of nothing but damage is not the end of the inbox.
-            return self.take(most, most_bytes)
+            return self.take(most, most_bytes, leftovers_alone=leftovers_alone)
         return entries
 
     def entry(self, seq: int) -> Incoming | None:

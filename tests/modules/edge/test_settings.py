@@ -4,9 +4,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from modules.avrowriter import settings as avrowriter
 from modules.edge.settings import METRICS_LISTEN, Address, SettingError
 from modules.edge.settings_table import declared, table
 from modules.rulclassifier import settings as rulclassifier
+from modules.rulclassifier.archiving import Archiving
 from modules.telemetrysource import settings as telemetrysource
 from scoring.telemetry.engine_id import is_engine_id
 from tests.places import ROOT
@@ -16,7 +18,7 @@ DOCS = ROOT / "docs" / "modules.md"
 
 @pytest.fixture(autouse=True)
 def nothing_is_set(monkeypatch) -> None:
-    for module in (rulclassifier, telemetrysource):
+    for module in (rulclassifier, avrowriter, telemetrysource):
         for setting in declared(module):
             monkeypatch.delenv(setting.name, raising=False)
 
@@ -102,14 +104,36 @@ def test_a_desired_property_that_is_a_whole_number_may_be_written_with_a_point()
         rulclassifier.ENGINES.convert(5.5)
 
 
-@pytest.mark.parametrize("module", [rulclassifier, telemetrysource])
+@pytest.mark.parametrize("module", [rulclassifier, avrowriter, telemetrysource])
 def test_the_table_of_the_docs_is_that_of_the_declarations(module) -> None:
     assert table(module) in DOCS.read_text()
 
 
-@pytest.mark.parametrize("module", [rulclassifier, telemetrysource])
+@pytest.mark.parametrize("module", [rulclassifier, avrowriter, telemetrysource])
 def test_every_variable_is_declared_once_and_under_its_own_name(module) -> None:
     names = [each.name for each in declared(module)]
     assert len(names) == len(set(names))
     assert all(getattr(module, name).name == name for name in names)
     assert all(re.fullmatch("[A-Z_]+", name) for name in names)
+
+
+@pytest.mark.parametrize(
+    ("given", "archiving"),
+    [
+        ("off", Archiving()),
+        ("all", Archiving(1.0)),
+        ("alerts", Archiving(0.0, alerts=True)),
+        ("0.25", Archiving(0.25)),
+    ],
+)
+def test_what_is_archived_is_all_or_alerts_or_a_share(monkeypatch, given, archiving) -> None:
+    assert rulclassifier.ARCHIVE.read() == Archiving()
+    monkeypatch.setenv("ARCHIVE", given)
+    assert rulclassifier.ARCHIVE.read() == archiving
+
+
+@pytest.mark.parametrize("given", ["", "some", "-0.1", "1.1", "nan"])
+def test_no_other_share_is_taken(monkeypatch, given) -> None:
+    monkeypatch.setenv("ARCHIVE", given)
+    with pytest.raises(SettingError, match=r"ARCHIVE is '.*', expected 'off', 'all', 'alerts', or a share from 0 to 1"):
+        rulclassifier.ARCHIVE.read()

@@ -68,8 +68,8 @@ class Module:
     def process(self) -> list:
         """Process all that waits, and what the outbox holds then."""
         while self.journal.wait(0):
-            self.processor._process_next()
-        self.processor._give_up_overdue()
+            self.processor.work()
+        self.processor.keep_time()
         return [each.message for each in self.journal.outgoing(0, 10_000)]
 
     def answer(self, *bodies: bytes, prefix: str = "m") -> list:
@@ -612,9 +612,9 @@ def test_the_answers_to_what_a_full_journal_holds_stay_under_its_limit(tmp_path,
             return found
 
     module.processor._outbox = Slow()
-    module.processor._wait = lambda seconds: None
+    module.processor.wait = lambda seconds: None
     while module.journal.wait(0):
-        module.processor._process_next()
+        module.processor.work()
     answers += module.journal.outbox_entries
     assert taken >= 2
     assert answers == taken * 399 * 2
@@ -706,7 +706,7 @@ def test_what_is_settled_is_counted_once_though_the_disk_refused_it_first(module
         return settle(settlement, sent)
 
     module.journal.settle = refusing
-    module.processor._wait = lambda seconds: None
+    module.processor.wait = lambda seconds: None
     (found,) = module.answer(body(1))
     assert found.output == "predictions"
     assert 'rul_class="Full"} 1.0' in module.metrics.exposition().decode()

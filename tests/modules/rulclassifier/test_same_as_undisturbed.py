@@ -126,7 +126,7 @@ class Undisturbed(RuleBasedStateMachine):
             return settle(settlement, sent)
 
         self.disturbed.journal.settle = refusing
-        self.disturbed.processor._wait = lambda seconds: None
+        self.disturbed.processor.wait = lambda seconds: None
         self.disturbed.process()
         self.restart()
 

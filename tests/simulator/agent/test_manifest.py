@@ -12,6 +12,7 @@ from referencing.jsonschema import DRAFT4
 from simulator.agent import manifest
 from simulator.agent.template import ARCHITECTURES, Template, environment_file, in_pieces, load
 from simulator.errors import ManifestError
+from simulator.shipped import ARCHIVE_TEMPLATE, TEMPLATE
 from tests.simulator.conftest import ROOT, shared, simulator
 from tests.simulator.conftest import manifest as complete
 
@@ -41,13 +42,27 @@ def template(tmp_path):
     return tmp_path / "deployment.template.json"
 
 
-def test_the_template_is_one():
-    validate(manifest.read_json(ROOT / "deployment.template.json"), "azure-iot-edge-deployment-template-3.0.json")
+@pytest.mark.parametrize("path", [TEMPLATE, ARCHIVE_TEMPLATE], ids=lambda path: path.name)
+def test_the_template_is_one(path):
+    validate(manifest.read_json(path), "azure-iot-edge-deployment-template-3.0.json")
 
 
+def test_the_archives_template_is_the_other_with_avrowriter():
+    base, archive = (manifest.read_json(path)["modulesContent"] for path in (TEMPLATE, ARCHIVE_TEMPLATE))
+    modules = archive["$edgeAgent"]["properties.desired"]["modules"]
+    assert modules.pop("avrowriter")["settings"]["image"] == "${MODULES.avrowriter}"
+    assert modules["rulclassifier"]["env"].pop("ARCHIVE") == {"value": "all"}
+    routes = archive["$edgeHub"]["properties.desired"]["routes"]
+    assert "/modules/avrowriter/inputs/archive" in routes.pop("archiveToWriter")["route"]
+    assert "$upstream" in routes.pop("unwrittenUpstream")["route"]
+    assert archive.pop("avrowriter") == {"properties.desired": {}}
+    assert archive == base
+
+
+@pytest.mark.parametrize("path", [TEMPLATE, ARCHIVE_TEMPLATE], ids=lambda path: path.name)
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
-def test_what_is_generated_is_a_manifest(architecture):
-    content = Template(ROOT / "deployment.template.json", architecture, ENVIRONMENT).manifest()
+def test_what_is_generated_is_a_manifest(architecture, path):
+    content = Template(path, architecture, ENVIRONMENT).manifest()
     validate(content, "azure-iot-edge-deployment-2.0.json")
     assert "$schema-template" not in content
     modules = manifest.desired(content, "$edgeAgent")["modules"]

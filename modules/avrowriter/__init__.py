@@ -1,0 +1,1 @@
+"""The module avrowriter: messages in, Avro files out."""

@@ -19,6 +19,7 @@ _COMMANDS = {
         "look at files of readings, and write the task that they make",
         "readings.csv --out task.toml",
     ),
+    "show": ("show what is in files of readings or messages, as JSON lines", "archive/2026/12/01/10/05.avro --most 3"),
     "fit": ("train a model and export it as one ONNX file", f"{_ENGINES} --out fd003.onnx"),
     "evaluate": ("score the test engines and compare with the truth", f"fd003.onnx {_ENGINES}"),
     "benchmark": ("judge any model, or any predictions, on the four test sets", "models/fleet.onnx"),

@@ -33,6 +33,7 @@ COMMANDS: dict[str, dict[str, Command]] = {
     "Train a model": {
         "fetch": Command("training", "bring NASA's C-MAPSS data"),
         "inspect": Command("training", "look at files of readings, and write the task that they make"),
+        "show": Command("training", "show what is in files of readings or messages"),
         "censor": Command("training", "take engines of a set out before they fail"),
         "search": Command("training", "compare model families and settings"),
         "fit": Command("training", "train a model and export it as one ONNX file"),

@@ -15,7 +15,8 @@ from scoring.telemetry.record import Sender
 from scoring.wire.items import ItemParser
 from scoring.wire.json_body import BYTE_ORDER_MARK, MAX_BODY_BYTES, decode, listed
 
-_BODY = "Body"
+BODY = "Body"
+"""Under which key an envelope holds what was sent."""
 _SYSTEM = "SystemProperties"
 _PROPERTIES = "Properties"
 # What IoT Hub's routing, and what Event Hubs Capture of the same message, call its sender.
@@ -40,7 +41,7 @@ class Envelope:
     @classmethod
     def of(cls, record: Mapping[str, Any]) -> Envelope:
         """The envelope that a record of a file is; text and base64 become the bytes that were sent."""
-        body = record[_BODY]
+        body = record[BODY]
         if isinstance(body, str):
             body = body.encode("utf-8", "surrogatepass")
         return cls(_plain(body) if isinstance(body, bytes) else body, _sender(record))
@@ -64,7 +65,7 @@ class Envelope:
 
 def is_envelope(record: object, parser: ItemParser) -> bool:
     """Whether a record of a file is a message with its envelope, and no telemetry itself."""
-    return isinstance(record, Mapping) and _BODY in record and record.keys().isdisjoint(parser.columns)
+    return isinstance(record, Mapping) and BODY in record and record.keys().isdisjoint(parser.columns)
 
 
 def _plain(body: bytes) -> bytes:

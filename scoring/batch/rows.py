@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from itertools import islice
 from typing import Any, BinaryIO
@@ -14,7 +14,7 @@ import fastavro
 import pyarrow.parquet as pq
 
 from scoring.batch.entry import BatchError, in_one_line
-from scoring.batch.envelope import Envelope
+from scoring.batch.envelope import BODY, Envelope
 from scoring.batch.formats import suffix_of
 from scoring.batch.store import Store
 from scoring.names import ENGINE
@@ -25,6 +25,28 @@ Row = dict[str, Any]
 
 MOST_ROWS = 200_000
 """Enough to see what columns hold; more would only take longer."""
+
+
+def records(url: str) -> Iterator[Row]:
+    """Records of files as `rows` finds them, messages with their envelopes and all, in order.
+
+    Args:
+        url: As `batch` takes it.
+
+    Raises:
+        BatchError: A file cannot be read, or has a form that nothing here reads.
+    """
+    try:
+        store = Store(url)
+        for each in store.find():
+            if each["type"] == "file" and each["size"] != 0:
+                with store.reading(each["name"]) as file:
+                    yield from _records_of(str(each["name"]), file)
+    except BatchError:
+        raise
+    # Of damaged bytes fastavro and pyarrow make whatever they lead to; no list of their errors is complete.
+    except Exception as error:
+        raise BatchError(f"{url} cannot be read: {in_one_line(error)}") from error
 
 
 def rows(url: str, most: int = MOST_ROWS) -> Iterator[Row]:
@@ -39,32 +61,37 @@ def rows(url: str, most: int = MOST_ROWS) -> Iterator[Row]:
     Raises:
         BatchError: A file cannot be read, or has a form that nothing here reads.
     """
-    return islice(_all(url), most)
+    return islice(_opened(url), most)
 
 
-def _all(url: str) -> Iterator[Row]:
+def body_of(record: Mapping[str, Any]) -> object:
+    """What a message's body says: JSON, or else the text or the bytes that it is.
+
+    Args:
+        record: A message with its envelope.
+    """
+    body = Envelope.of(record).body
+    if not isinstance(body, bytes):
+        return body
     try:
-        store = Store(url)
-        for each in store.find():
-            if each["type"] == "file" and each["size"] != 0:
-                with store.reading(each["name"]) as file:
-                    yield from _rows_of(str(each["name"]), file)
-    except BatchError:
-        raise
-    # Of damaged bytes fastavro and pyarrow make whatever they lead to; no list of their errors is complete.
-    except Exception as error:
-        raise BatchError(f"{url} cannot be read: {in_one_line(error)}") from error
+        return json.loads(body)
+    except ValueError:
+        pass
+    try:
+        return body.decode()
+    except UnicodeDecodeError:
+        return body
 
 
-def _rows_of(name: str, file: BinaryIO) -> Iterator[Row]:
+def _records_of(name: str, file: BinaryIO) -> Iterator[Row]:
     match suffix_of(name):
         case ".parquet":
             for batch in pq.ParquetFile(file).iter_batches():
                 yield from map(_plain, batch.to_pylist())
         case ".avro":
-            yield from _opened(record for record in fastavro.reader(file) if isinstance(record, dict))
+            yield from (record for record in fastavro.reader(file) if isinstance(record, dict))
         case ".ndjson" | ".jsonl" | ".json":
-            yield from _opened(found for line in file if line.strip() for found in listed(json.loads(line)))
+            yield from (found for line in file if line.strip() for found in listed(json.loads(line)))
         case ".csv":
             yield from _table(file)
         case _:
@@ -80,10 +107,10 @@ def _table(file: BinaryIO) -> Iterator[Row]:
             yield {name: value_of(cell.strip()) for name, cell in zip(names, cells, strict=False)}
 
 
-def _opened(records: Iterable[Mapping[str, Any]]) -> Iterator[Row]:
+def _opened(url: str) -> Iterator[Row]:
     """Records, and what is in those that are messages with their envelope."""
-    for record in records:
-        if "Body" not in record:
+    for record in records(url):
+        if BODY not in record:
             yield dict(record)
             continue
         envelope = Envelope.of(record)

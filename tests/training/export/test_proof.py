@@ -35,7 +35,6 @@ WITHOUT_EFFECT = {
     "unclear": "regimes that a missing setting leaves possible are either much nearer than that, or much farther",
     "smallest": "one in a million, beside what the other grades have",
     "tiny": "no part of a curve where a quantile lies is that unlikely",
-    "cap": "the median of torn windows does not come near it in fd004",
     "tenths, tenths of a whole window": "what is compared with what is multiplied by the same",
 }
 """Constants whose change no device sees, and why nobody else does."""

@@ -11,13 +11,15 @@ from statistics import median
 from typing import Any
 
 from scoring.model.derived import Period, category_text
-from scoring.names import ENGINE
+from scoring.names import CYCLE, ENGINE
+from scoring.predictions.fields import FIELDS
 from training.data.column import FEW, Column
 from training.data.endings import ENDED, FAILURE_MODE
 from training.errors import DataError
 
 Row = dict[str, Any]
 
+_ANSWERS = frozenset(FIELDS) - {ENGINE, CYCLE}
 _MACHINES = re.compile(r"machine|engine|unit|device|asset|pump|compressor|turbine|serial|tag$|^id$|_id$", re.IGNORECASE)
 NOTHING_SAID = "nothing said"
 """Of machines of which no row says how they ended."""
@@ -140,10 +142,14 @@ def _time(found: Inspection) -> str:
 
 def _sort_columns(found: Inspection) -> None:
     """Which columns are fields, which settings, and which neither."""
+    # An archive of a device has readings and predictions side by side.
+    said = _ANSWERS if "ModelVersion" in found.columns else frozenset()
     for name, each in found.columns.items():
         if name in (found.machine, found.time, ENDED, FAILURE_MODE, "RUL"):
             continue
-        if not each.present:
+        if name in said:
+            found.left_out[name] = "a model said it, from the others"
+        elif not each.present:
             found.left_out[name] = "it is empty"
         elif each.is_of_numbers:
             _sort_numbers(found, each)

@@ -56,6 +56,15 @@ def test_columns_are_told_apart_by_what_they_hold() -> None:
     assert found.wrong == ["Mixed has 3 values that are no numbers, such as 'n/a'"]
 
 
+def test_what_a_model_said_of_readings_in_an_archive_is_no_field() -> None:
+    answers = {"PredictedRul": lambda _, hour: 40.0 - hour, "RulClass": lambda _, hour: "F25" if hour > 15 else "Full"}
+    found = inspect("x", log(**answers, ModelVersion=lambda *_: "b8a00f2e201b"))
+    assert (found.fields, found.settings) == (["Flow [l/s]"], [])
+    assert found.left_out == dict.fromkeys([*answers, "ModelVersion"], "a model said it, from the others")
+    # Columns of one's own may have such names.
+    assert inspect("x", log(**answers)).fields == ["Flow [l/s]", "PredictedRul"]
+
+
 def test_what_is_wrong_is_told() -> None:
     given = log(machines=2)
     mixed = [row for pair in zip(given[:40], given[40:], strict=True) for row in pair]

@@ -14,9 +14,11 @@ from scoring.model.model import Model
 from scoring.predictions.classifier import Classifier
 from scoring.telemetry.record import Telemetry
 from scoring.wire.cmapss import Trajectories, read_trajectories, write_trajectories
+from simulator import shipped
 from simulator.agent.containers import find_program
 from simulator.engines.cmapss import write_subset
 from simulator.runtime import Runtime
+from tests.archives import archived
 from tests.deployment import answered, by_output
 from tests.images.conftest import REGISTRY, Image
 from tests.places import ROOT
@@ -62,6 +64,7 @@ async def answers_as_the_host(image: Image, folder: Path, program: str) -> None:
         folder / "test_FD003.txt",
         folder / "state",
         rate=100.0,
+        template_path=shipped.ARCHIVE_TEMPLATE,
         architecture=image.architecture,
         registry=REGISTRY,
     )
@@ -71,6 +74,7 @@ async def answers_as_the_host(image: Image, folder: Path, program: str) -> None:
         classifier.kill()
         await classifier.until(lambda status: status.restarts == 1 and status.state == "running")
         messages = await answered(runtime, READINGS)
+        archive = await archived(folder / "state" / "avrowriter" / "archive", READINGS, PATIENCE)
         health = await exec_in(classifier.container, "python3", "-m", "modules.edge.host.health")
         await classifier.stop()
         assert classifier.status.exit_code == 0, classifier.text(20)
@@ -80,6 +84,10 @@ async def answers_as_the_host(image: Image, folder: Path, program: str) -> None:
     }
     expected = on_host(folder)
     assert health == 0
+    kept = [json.loads(each["Body"]) for each in archive]
+    assert {(each["ConnectionDeviceId"], each["CycleTime"]): each["PredictedRul"] for each in kept} == {
+        key: record["PredictedRul"] for key, record in found.items()
+    }
     assert found.keys() == expected.keys()
     for key, record in expected.items():
         assert close(found[key], record), (found[key], record)

@@ -133,7 +133,7 @@ def test_a_broken_model_is_refused_in_one_line(image: Image, tmp_path) -> None:
     assert "/models/broken.onnx is no ONNX file, or a damaged one" in lines[0]
 
 
-@pytest.mark.parametrize("module", ["rulclassifier", "telemetrysource"])
+@pytest.mark.parametrize("module", ["rulclassifier", "avrowriter", "telemetrysource"])
 def test_it_runs_any_of_the_modules(image: Image, module: str) -> None:
     done = image.run(
         flags=("--env", f"MODULE={module}", "--env", "STATE_DIR=/nowhere", "--env", "TELEMETRY_PATH=/none")

@@ -4,30 +4,15 @@ import json
 import random
 import signal
 from collections import Counter
-from pathlib import Path
 
-import fastavro
 import pytest
 
 from simulator import shipped
 from simulator.runtime import Runtime
+from tests.archives import archived
 from tests.deployment import Deployment, answered
-from tests.waiting import until
 
 WRITER = "avrowriter"
-
-
-def archived(folder: Path) -> list[dict]:
-    """All records that are settled, those of the growing file too."""
-    found = []
-    for path in sorted(folder.rglob("*.avro*")):
-        with path.open("rb") as file:
-            # Between two blocks, or in the middle of one that is being written.
-            try:
-                found += list(fastavro.reader(file))
-            except (EOFError, ValueError, FileNotFoundError):
-                return []
-    return found
 
 
 def ids(records: list[dict]) -> Counter:
@@ -35,9 +20,12 @@ def ids(records: list[dict]) -> Counter:
 
 
 async def whole(deployment: Deployment) -> list[dict]:
+    """What is archived once each reading has come, which may be later than so many records have."""
     folder = deployment.folder / "state" / WRITER / "archive"
-    await until(lambda: len(ids(archived(folder))) >= len(deployment), 60.0)
-    return archived(folder)
+    records = await archived(folder, len(deployment))
+    while len(ids(records)) < len(deployment):
+        records = await archived(folder, len(records) + 1)
+    return records
 
 
 async def test_each_reading_is_archived_with_its_prediction_and_can_be_read_again(tmp_path) -> None:
@@ -79,9 +67,7 @@ async def test_readings_come_straight_from_their_source_by_a_route(tmp_path) -> 
     environment = {WRITER: {"ARCHIVE_FORM": "tutorial"}}
     async with Runtime(content, tmp_path / "home", environment=environment) as runtime:
         await answered(runtime, len(deployment))
-        folder = tmp_path / "state" / WRITER / "archive"
-        await until(lambda: len(archived(folder)) >= len(deployment), 60.0)
-        records = archived(folder)
+        records = await archived(tmp_path / "state" / WRITER / "archive", len(deployment))
     found = {(each["ConnectionDeviceId"], each["Body"]["DeviceId"], each["Body"]["CycleTime"]) for each in records}
     assert found == {(f"Client_{unit:03d}", unit, cycle) for unit in (1, 2) for cycle in range(1, 31)}
     assert len(records) == len(deployment)

@@ -44,7 +44,7 @@ MAY_IMPORT = {
     },
     "turbofan": {"turbofan", "scoring", "simulator"},
     "modules": {"modules", "scoring", "numpy", "aiohttp", "avro", "azure", "paho", "prometheus_client"},
-    "simulator": {"simulator", "scoring", "numpy", "aiohttp", "cryptography", "dotenv", "lark", "rich"},
+    "simulator": {"simulator", "scoring", "numpy", "aiohttp", "cryptography", "dotenv", "fastavro", "lark", "rich"},
     "training": {
         "training",
         "scoring",

@@ -53,6 +53,7 @@ COMMANDS: dict[str, dict[str, Command]] = {
         "check": Command("simulator", "judge a manifest as a device would, and where messages go"),
         "run": Command("simulator", "run an edge device from a manifest"),
         "upstream": Command("simulator", "show what has reached the cloud"),
+        "capture": Command("simulator", "store what has reached the cloud, as IoT Hub does"),
         "devices": Command("simulator", "run leaf devices that send telemetry"),
         "status": Command("simulator", "tell how the device, its modules and clients are"),
         "module": Command("simulator", "start, stop or kill a module"),

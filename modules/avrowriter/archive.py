@@ -225,9 +225,9 @@ class Archive:
         folder = self._folder / Path(stem).parent
         taken = {each.name.partition(".")[0] for each in folder.iterdir()} if folder.is_dir() else set()
         minute, number = Path(stem).name, 1
-        while (minute if number == 1 else f"{minute}-{number}") in taken:
+        while (minute if number == 1 else f"{minute}_{number:02d}") in taken:
             number += 1
-        return f"{stem}.avro" if number == 1 else f"{stem}-{number}.avro"
+        return f"{stem}.avro" if number == 1 else f"{stem}_{number:02d}.avro"
 
     def _path(self, name: str) -> Path:
         return self._folder / f"{name}{GROWING}"

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from scoring.arguments import Parser
 from scoring.version import add_version
-from simulator.cli import check, devices, engines, manifest, remote, run, upstream
+from simulator.cli import capture, check, devices, engines, manifest, remote, run, upstream
 
 
 def dispatch(arguments: Sequence[str] | None = None) -> int:
@@ -16,7 +16,7 @@ def dispatch(arguments: Sequence[str] | None = None) -> int:
     )
     add_version(parser)
     commands = parser.add_commands()
-    for each in (engines, manifest, check, run, upstream, devices, remote):
+    for each in (engines, manifest, check, run, upstream, capture, devices, remote):
         each.add(commands)
     options = parser.parse_args(arguments)
     return int(options.command(options))

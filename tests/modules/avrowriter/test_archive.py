@@ -82,7 +82,7 @@ def test_what_a_kill_left_unsettled_is_cut_off_and_what_was_settled_is_kept(tmp_
     assert numbers(tmp_path / "2026/01/01/12/00.avro") == [1, 2]
     after.append([record(3)])
     after.finish()
-    assert numbers(tmp_path / "2026/01/01/12/00-2.avro") == [3]
+    assert numbers(tmp_path / "2026/01/01/12/00_02.avro") == [3]
 
 
 def test_of_a_file_that_the_journal_does_not_name_nothing_was_settled(tmp_path) -> None:
@@ -188,5 +188,5 @@ def test_names_are_in_utc_also_where_the_clock_goes_back(tmp_path, monkeypatch) 
     clock.seconds = MIDDAY
     written.append([record(3)])
     written.finish()
-    assert names(tmp_path) == ["1970/01/01/00/00.avro", "2026/01/01/12/00-2.avro", "2026/01/01/12/00.avro"]
-    assert numbers(tmp_path / "2026/01/01/12/00-2.avro") == [3]
+    assert names(tmp_path) == ["1970/01/01/00/00.avro", "2026/01/01/12/00.avro", "2026/01/01/12/00_02.avro"]
+    assert numbers(tmp_path / "2026/01/01/12/00_02.avro") == [3]

@@ -27,6 +27,16 @@ def test_every_command_of_a_package_is_listed_and_no_other(package) -> None:
     assert own == listed
 
 
+DOCS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
+
+
+@pytest.mark.parametrize("path", DOCS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_every_command_that_the_docs_name_is_one(path) -> None:
+    known = {(command.package, name) for kind in COMMANDS.values() for name, command in kind.items()}
+    named = set(re.findall(r"python -m (training|scoring|simulator) ([a-z][a-z-]*)\b", path.read_text()))
+    assert named - known == set()
+
+
 @pytest.mark.parametrize("asked", [[], ["--help"]])
 def test_the_list_fits_a_narrow_terminal(asked, capsys) -> None:
     assert main(asked) == 0

@@ -83,6 +83,7 @@ class Archive:
         self._survives_power = survives_power
         self._now = now
         self._settled: Settled | None = None
+        self._last = ""
         self._file: BinaryIO | None = None
         self._writer: avro.datafile.DataFileWriter | None = None
         self._begun = 0
@@ -98,6 +99,7 @@ class Archive:
         Raises:
             OSError: The disk does not take it.
         """
+        self._last = settled.name if settled else ""
         for path in [each for each in self._all() if each.name.endswith(GROWING)]:
             name = self._name(path)
             self._mend(path, None if settled is None else settled.length if settled.name == name else 0)
@@ -147,7 +149,7 @@ class Archive:
         self.close()
         if self._settled is not None:
             self._mend(self._path(self._settled.name), self._settled.length)
-            self._settled = None
+            self._last, self._settled = self._settled.name, None
             self.look()
 
     def look(self) -> None:
@@ -220,14 +222,18 @@ class Archive:
         self.finished += 1
 
     def _free_name(self, begun: int) -> str:
-        """A name that no file has or had since: of the same minutes there may be some, after a restart."""
+        """A name that no file has, nor the last one had, which may have been collected since.
+
+        Of the same minutes there are several after a restart.
+        """
         stem = datetime.fromtimestamp(begun, UTC).strftime("%Y/%m/%d/%H/%M")
         folder = self._folder / Path(stem).parent
         taken = {each.name.partition(".")[0] for each in folder.iterdir()} if folder.is_dir() else set()
-        minute, number = Path(stem).name, 1
-        while (minute if number == 1 else f"{minute}_{number:02d}") in taken:
+        last, _, repeated = self._last.removesuffix(".avro").partition("_")
+        number = int(repeated or 1) + 1 if last == stem else 1
+        while Path(_numbered(stem, number)).name in taken:
             number += 1
-        return f"{stem}.avro" if number == 1 else f"{stem}_{number:02d}.avro"
+        return f"{_numbered(stem, number)}.avro"
 
     def _path(self, name: str) -> Path:
         return self._folder / f"{name}{GROWING}"
@@ -237,3 +243,7 @@ class Archive:
 
     def _all(self) -> Iterator[Path]:
         return (each for each in self._folder.rglob("*.avro*") if each.is_file())
+
+
+def _numbered(stem: str, number: int) -> str:
+    return stem if number == 1 else f"{stem}_{number:02d}"

@@ -49,9 +49,10 @@ class Writer(Worker):
         self._shape = shape
         self._meters = meters
         with journal.memory() as connection:
-            archive.recover(tables.read(connection))
-            # From here on, what it does not name was not settled.
-            tables.write(connection, Settled("", 0))
+            settled = tables.read(connection)
+            archive.recover(settled)
+            # From here on nothing is settled of what grows; the name stays, so that no other file has it.
+            tables.write(connection, Settled(settled.name if settled else "", 0))
 
     def stop(self) -> None:
         """Finish the block in hand, and end."""

@@ -178,6 +178,17 @@ def test_at_its_limit_it_takes_no_more_until_files_are_collected(tmp_path) -> No
     written.close()
 
 
+def test_no_file_has_the_name_of_one_that_was_collected(tmp_path) -> None:
+    settled = None
+    for number, name in enumerate(("00.avro", "00_02.avro", "00_03.avro"), start=1):
+        restarted = archive(tmp_path)
+        restarted.recover(settled)
+        settled = restarted.append([record(number)])
+        restarted.finish()
+        assert names(tmp_path) == [f"2026/01/01/12/{name}"]
+        (tmp_path / "2026/01/01/12" / name).unlink()
+
+
 def test_names_are_in_utc_also_where_the_clock_goes_back(tmp_path, monkeypatch) -> None:
     monkeypatch.setenv("TZ", "Asia/Tokyo")
     clock = Clock()

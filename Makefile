@@ -44,8 +44,8 @@ benchmark: setup $(MODEL)  ## what a message costs
 # Each fault as often as docs/reliability.md says; about 35 minutes.
 reliability: setup  ## each fault many times; about 35 minutes
 	FAULT_ROUNDS=20 $(BIN)/python -m pytest tests/test_reliability.py --timeout 6000 $(ARGS)
-	FAULT_ROUNDS=20 $(BIN)/python -m pytest tests/modules/edge/journal/test_journal.py tests/modules/rulclassifier/test_same_as_undisturbed.py \
-		--timeout 6000
+	FAULT_ROUNDS=20 $(BIN)/python -m pytest tests/modules/edge/journal/test_journal.py tests/modules/avrowriter/test_main.py \
+		tests/modules/rulclassifier/test_same_as_undisturbed.py --timeout 6000
 	$(BIN)/python -m pytest tests/modules -k any_bytes --hypothesis-profile many --timeout 6000
 
 censoring: setup  ## what it costs that engines have not failed; ARGS="--subsets FD001 --shares 0.8"

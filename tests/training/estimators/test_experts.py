@@ -24,7 +24,7 @@ pytestmark = pytest.mark.whole
     ],
 )
 def test_a_window_is_whole_if_it_holds_nearly_all_messages_that_it_could(cycle, messages, whole):
-    features = np.array([[0.5, cycle, messages]], dtype=np.float32)
+    features = np.array([[0.5, messages, cycle]], dtype=np.float32)
     assert Experts(None, None, window=50).are_whole(features).tolist() == [whole]
 
 

@@ -65,11 +65,7 @@ _DIGITS_AT_THE_END = re.compile(r"[0-9]{1,9}$")
 
 
 def _captured(message: InputMessage) -> Iterator[Record]:
-    """One record, whatever the body is.
-
-    Raises:
-        InvalidTelemetry: Never.
-    """
+    """One record, whatever the body is."""
     enqueued = _time(message.arrived)
     system = {_SYSTEM[name]: value for name, value in message.system.items() if name in _SYSTEM}
     yield {
@@ -122,7 +118,7 @@ def _schema(name: str, namespace: str, fields: list[dict[str, Any]]) -> avro.sch
     return avro.schema.parse(json.dumps({"type": "record", "name": name, "namespace": namespace, "fields": fields}))
 
 
-def _fields(names: Iterator[str] | list[str], kind: str) -> list[dict[str, Any]]:
+def _fields(names: list[str], kind: str) -> list[dict[str, Any]]:
     return [{"name": name, "type": kind} for name in names]
 
 

@@ -6,8 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from modules.edge import settings
-from modules.edge.host.watchdog import EARLIEST_SECONDS, STALL_SECONDS
-from modules.edge.journal import Durability
+from modules.edge.host import settings as host
 from modules.edge.settings import Choice, Folder, Number, Setting, Text
 from modules.rulclassifier.archiving import TAKES, Archiving
 from modules.rulclassifier.continuity import CONFIRM_SECONDS as DEFAULT_CONFIRM_SECONDS
@@ -126,23 +125,7 @@ JOURNAL_MEGABYTES = Number(
     lowest=1,
     highest=100_000,
 )
-JOURNAL_DURABILITY = Choice(
-    name="JOURNAL_DURABILITY",
-    text="`process` survives any kill, `power` also a power cut",
-    default=Durability.PROCESS,
-)
-WATCHDOG_STALL_SECONDS = Number(
-    name="WATCHDOG_STALL_SECONDS",
-    text="how long work may wait without progress before the process ends itself",
-    default=STALL_SECONDS,
-    lowest=1.0,
-    highest=1e6,
-)
-WATCHDOG_EARLIEST_SECONDS = Number(
-    name="WATCHDOG_EARLIEST_SECONDS",
-    text="but not sooner after its start than this",
-    default=EARLIEST_SECONDS,
-    lowest=0.0,
-    highest=1e6,
-)
+JOURNAL_DURABILITY = host.JOURNAL_DURABILITY
+WATCHDOG_STALL_SECONDS = host.WATCHDOG_STALL_SECONDS
+WATCHDOG_EARLIEST_SECONDS = host.WATCHDOG_EARLIEST_SECONDS
 METRICS_LISTEN = settings.METRICS_LISTEN
